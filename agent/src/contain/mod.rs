@@ -1,0 +1,2 @@
+//! Owns: carrying out authorised actions: plan, apply, verify, undo, and the journal written before each.
+//! Never: making `Authorized`, or choosing what to do.

@@ -1,0 +1,13 @@
+//! Owns: the agent's stages as a library, so that tests run what the binary runs.
+//! Never: a path from one stage to another; they meet in `run`.
+
+pub mod config;
+pub mod contain;
+pub mod decide;
+pub mod detect;
+pub mod normalize;
+pub mod report;
+pub mod run;
+pub mod sensor;
+#[allow(unsafe_code)]
+pub mod sys;

@@ -1,0 +1,2 @@
+//! Owns: raw records to events: the process table, lineage, users, containers, hashes.
+//! Never: rules.

@@ -1,0 +1,2 @@
+//! Owns: kernel clocks and their relation to wall time.
+//! Never: policy about time.

@@ -1,0 +1,2 @@
+//! Owns: fanotify groups: marks, notification and permission events.
+//! Never: deciding an answer.

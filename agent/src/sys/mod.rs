@@ -1,0 +1,9 @@
+//! Owns: every `unsafe` block of Picket: pidfd, netlink, fanotify, namespaces, ring memory, clocks.
+//! Never: choosing what to do; each function does one system call's worth of work and reports it.
+
+pub mod clock;
+pub mod fanotify;
+pub mod netlink;
+pub mod netns;
+pub mod pidfd;
+pub mod ring;

@@ -1,0 +1,2 @@
+//! Owns: netlink sockets: proc connector, sock_diag.
+//! Never: interpretation beyond parsing.

@@ -1,0 +1,2 @@
+//! Owns: entering network namespaces.
+//! Never: changing what is in them.

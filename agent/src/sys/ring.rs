@@ -1,0 +1,2 @@
+//! Owns: views of kernel ring memory and BPF maps.
+//! Never: interpretation.

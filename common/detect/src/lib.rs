@@ -1,0 +1,2 @@
+//! Owns: Sigma, indicators and the shipped rule pack
+//! Never:  which rules match an event.:IO, acting.

@@ -1,0 +1,76 @@
+//! Owns: what is known of a host as a whole: facts, tier, health.
+//! Never: gathering them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{BundleVersion, HostId};
+use crate::time::Timestamp;
+
+/// How deep the sensor reaches, chosen by trial load.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tier {
+    /// Proc connector, fanotify, sock_diag, procfs.
+    Bare,
+    /// tp_btf and cgroup hooks, fanotify for blocking.
+    Tracing,
+    /// BPF LSM and fentry beside all of tracing.
+    Full,
+}
+
+impl Tier {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Tracing => "tracing",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What a host says of itself at enrolment and at every connection.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct HostFacts {
+    pub hostname: String,
+    pub os: String,
+    pub kernel: String,
+    pub arch: String,
+    pub cpus: u32,
+    pub memory_bytes: u64,
+    pub machine_id: String,
+    pub agent_version: String,
+    pub addresses: Vec<std::net::IpAddr>,
+}
+
+/// How many of one class were lost at one place, for example `("ring.file", 12)`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LossCount {
+    pub place: String,
+    pub count: u64,
+}
+
+/// The agent's view of itself, sent with every heartbeat and kept in `status.json` on the host.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct HostStatus {
+    pub host: HostId,
+    pub time: Timestamp,
+    pub facts: HostFacts,
+    pub tier: Tier,
+    /// What this tier cannot see, in words for people.
+    pub blind_spots: Vec<String>,
+    pub bundle: Option<BundleVersion>,
+    pub bundle_name: String,
+    pub lease_expires: Timestamp,
+    /// The conservative mode is on: the bundle's lease has run out.
+    pub conservative: bool,
+    pub isolated: bool,
+    pub rules: u32,
+    /// Everything lost since the agent started, per place.
+    pub losses: Vec<LossCount>,
+    /// Records in the spool that the coordinator has not acknowledged.
+    pub spooled: u64,
+    pub resident_bytes: u64,
+    pub cpu_ms: u64,
+    pub events_seen: u64,
+}

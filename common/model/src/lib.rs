@@ -1,0 +1,25 @@
+//! Owns: the nouns every part of Picket shares: ids, time, events, entities, detections, incidents, actions.
+//! Never: IO, the clock, an encoding. `common/wire` encodes these types; the stages exchange them.
+
+pub mod action;
+pub mod detection;
+pub mod event;
+pub mod host;
+pub mod id;
+pub mod incident;
+pub mod process;
+pub mod raw;
+pub mod record;
+pub mod time;
+
+pub use action::{
+    Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Principal, Reason, VerdictKind,
+};
+pub use detection::{Detection, Evidence, SensorFamily, Severity};
+pub use event::{Activity, AuthActivity, Event, FileActivity, FileObject, NetActivity, NetFlow, NetProtocol};
+pub use host::{HostFacts, HostStatus, LossCount, Tier};
+pub use id::{ActionId, BundleVersion, DetectionId, EventId, HostId, IncidentId, RuleId};
+pub use incident::{EntityRef, Incident, IncidentStatus, PathStep, Relation};
+pub use process::{FileId, Process, ProcessKey, Sha256};
+pub use record::{Lane, Position, Record};
+pub use time::Timestamp;

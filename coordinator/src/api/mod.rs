@@ -1,0 +1,2 @@
+//! Owns: the REST interface and its sign-in.
+//! Never: writing the store directly.

@@ -1,0 +1,2 @@
+//! Owns: the append-only Merkle log, written before the act.
+//! Never: update, delete.

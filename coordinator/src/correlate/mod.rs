@@ -1,0 +1,2 @@
+//! Owns: detections to incidents; one file per engine.
+//! Never: IO, acting.

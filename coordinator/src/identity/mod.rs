@@ -1,0 +1,2 @@
+//! Owns: the certificate authority: enrolment, renewal, revocation.
+//! Never: exporting keys.

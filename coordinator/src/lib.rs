@@ -1,0 +1,14 @@
+//! Owns: the coordinator's stages as a library, so that tests run what the binary runs.
+//! Never: a path from one stage to another; they meet in `run`.
+
+pub mod api;
+pub mod audit;
+pub mod config;
+pub mod correlate;
+pub mod graph;
+pub mod identity;
+pub mod ingest;
+pub mod respond;
+pub mod run;
+pub mod store;
+pub mod verify;

@@ -1,0 +1,2 @@
+//! Owns: plan (pure), approve, execute (no choices).
+//! Never: skipping policy.

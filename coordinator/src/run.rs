@@ -1,0 +1,2 @@
+//! Owns: the wiring of the coordinator's stages.
+//! Never: a stage's work.

@@ -1,0 +1,2 @@
+//! Owns: observed state against plan.
+//! Never: trusting an acknowledgement alone.

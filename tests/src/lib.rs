@@ -1,0 +1,2 @@
+//! Owns: the test harness: starting real coordinators and agents in directories of their own.
+//! Never: product code.
