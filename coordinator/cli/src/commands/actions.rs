@@ -1,0 +1,105 @@
+//! Owns: `picket actions`: what was done, asked or refused.
+//! Never: deciding it; that is `picket approve`, `deny` and `undo`.
+
+use serde_json::Value;
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::resolve;
+use crate::table::Table;
+use crate::value;
+
+/// List containment actions: done, asked, refused, undone
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  picket actions --state asked\n  picket actions --host web-1 --json | jq -r '.[].id'"
+)]
+pub struct Args {
+    /// Only in this state
+    #[arg(long, value_parser = ["asked", "refused", "planned", "applied", "failed", "undone", "expired"])]
+    state: Option<String>,
+    /// Only of this host (name, id, or the id's unique beginning)
+    #[arg(long)]
+    host: Option<String>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let api = context.api.open()?;
+    let host = args.host.as_deref().map(|host| resolve::host(&api, host)).transpose()?;
+    let query = [
+        ("state", args.state.clone().unwrap_or_default()),
+        ("host", host.unwrap_or_default()),
+        ("limit", args.limit.to_string()),
+    ];
+    let answer = api.get("/v1/actions", &query)?;
+    let actions = value::rows(&answer, "actions");
+    if context.output.json() {
+        return context.output.value(&Value::from(actions.to_vec()));
+    }
+    context.output.table(&table(actions), "no action matches")
+}
+
+pub fn table(actions: &[Value]) -> Table {
+    let mut table = Table::new(&["ID", "TIME (UTC)", "HOST", "STATE", "ACTION", "TARGET", "BY", "RULE", "DETAIL"]);
+    for action in actions {
+        table.row([
+            value::short(action, &["/id", "/action/id"]),
+            value::time(action, &["/time", "/updated", "/requested", "/action/requested"]),
+            value::short(action, &["/hostname", "/host", "/action/host"]),
+            value::text(action, &["/state"]),
+            value::text(action, &["/kind/kind", "/action/kind/kind"]),
+            target(action),
+            by(action),
+            value::text(action, &["/reason/rule", "/action/reason/rule"]),
+            value::text(action, &["/detail"]),
+        ]);
+    }
+    table
+}
+
+fn target(action: &Value) -> String {
+    let kind = value::find(action, &["/action/kind", "/kind"]).unwrap_or(&Value::Null);
+    match value::text(kind, &["/kind"]).as_str() {
+        "kill_tree" => format!("process {}", value::text(kind, &["/target/pid"])),
+        "quarantine_file" => value::text(kind, &["/path"]),
+        "deny_execution" => format!("sha256 {}", value::short(kind, &["/sha256"])),
+        "isolate_host" => value::find(kind, &["/scope/name", "/scope/namespace/name"])
+            .map_or_else(|| "host".to_owned(), |name| format!("namespace {}", value::plain(name))),
+        _ => "-".to_owned(),
+    }
+}
+
+fn by(action: &Value) -> String {
+    value::text(
+        action,
+        &[
+            "/reason/principal/name",
+            "/action/reason/principal/name",
+            "/reason/principal/who",
+            "/action/reason/principal/who",
+        ],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use picket_model::{ActionKind, IsolationScope, ProcessKey};
+    use serde_json::json;
+
+    use super::target;
+
+    /// Written against the model itself, so that a changed field shows here.
+    #[test]
+    fn targets_are_named() {
+        let key = ProcessKey { boot: 1, pid: 42, start_ticks: 3 };
+        let named = |kind: ActionKind| target(&json!({"kind": kind}));
+        assert_eq!(named(ActionKind::KillTree { target: key }), "process 42");
+        assert_eq!(named(ActionKind::QuarantineFile { path: "/x".into(), sha256: None }), "/x");
+        assert_eq!(named(ActionKind::IsolateHost { scope: IsolationScope::Host }), "host");
+        let scope = IsolationScope::Namespace { name: "ns".into() };
+        assert_eq!(named(ActionKind::IsolateHost { scope }), "namespace ns");
+    }
+}

@@ -1,0 +1,33 @@
+//! Owns: `picket approve`: saying yes to an action that waits for a person.
+//! Never: doing it; the host decides again under its own bundle.
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::resolve;
+use crate::value;
+
+/// Approve an action that waits for a person
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  picket approve 7be41c --note \"seen it, real\"\n  picket approve 7be41c --json")]
+pub struct Args {
+    /// The action's id or its unique beginning, as `picket actions` shows it
+    action: String,
+    /// Why; kept in the audit log
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let api = context.api.open()?;
+    let id = resolve::action(&api, &args.action)?;
+    let answer = api.post(&format!("/v1/actions/{id}/approve"), &serde_json::json!({"note": args.note}))?;
+    if context.output.json() {
+        return context.output.value(&answer);
+    }
+    let detail = value::find(&answer, &["/detail"]).map(|detail| format!(": {}", value::plain(detail)));
+    context.output.line(&format!(
+        "approved {}{}",
+        id.get(..value::SHORT_ID).unwrap_or(&id),
+        crate::table::printable(&detail.unwrap_or_default())
+    ))
+}

@@ -1,0 +1,166 @@
+//! Owns: `picket events`: what hosts saw, filtered.
+//! Never: judging it.
+
+use picket_model::Timestamp;
+use serde_json::Value;
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::resolve;
+use crate::table::Table;
+use crate::value;
+
+/// List events, newest last
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  picket events --host web-1 --class connect --since 10m\n  picket events --text /etc/cron.d --limit 20\n  picket events --since 1h --json | jq -r '.[].process.exe' | sort | uniq -c"
+)]
+pub struct Args {
+    /// Only of this host (name, id, or the id's unique beginning)
+    #[arg(long)]
+    host: Option<String>,
+    /// Only of this class: launch, fork, exit, connect, accept, listen, create, write, rename, delete, set_mode, read,
+    /// module, auth, dns, loss, agent
+    #[arg(long)]
+    class: Option<String>,
+    /// Only those that contain this text
+    #[arg(long)]
+    text: Option<String>,
+    /// Only those of the last so many seconds, minutes, hours or days: 30s, 10m, 2h, 1d
+    #[arg(long, value_parser = parse_span)]
+    since: Option<u64>,
+    /// At most so many
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+}
+
+impl Args {
+    /// The filter as the API reads it.
+    pub fn query(&self, api: &crate::api::Api) -> Result<Vec<(&'static str, String)>, Failure> {
+        let host = self.host.as_deref().map(|host| resolve::host(api, host)).transpose()?;
+        let since = self.since.map(|ms| Timestamp::from_millis(value::now().as_millis().saturating_sub(ms)).0);
+        Ok(vec![
+            ("host", host.unwrap_or_default()),
+            ("class", self.class.clone().unwrap_or_default()),
+            ("text", self.text.clone().unwrap_or_default()),
+            ("since", since.map(|nanos| nanos.to_string()).unwrap_or_default()),
+            ("limit", self.limit.to_string()),
+        ])
+    }
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let api = context.api.open()?;
+    let answer = api.get("/v1/events", &args.query(&api)?)?;
+    let events = value::rows(&answer, "events");
+    if context.output.json() {
+        return context.output.value(&Value::from(events.to_vec()));
+    }
+    let mut table = Table::new(&["TIME (UTC)", "HOST", "CLASS", "PID", "USER", "WHAT"]);
+    for event in events {
+        table.row([
+            value::time(event, &["/time", "/event/time"]),
+            value::short(event, &["/hostname", "/host"]),
+            word(event),
+            value::text(event, &["/process/key/pid", "/event/process/key/pid"]),
+            value::text(event, &["/process/user", "/event/process/user"]),
+            what(event),
+        ]);
+    }
+    context.output.table(&table, "no event matches")
+}
+
+/// The word of an event's class, as `Activity::word` says it.
+pub fn word(event: &Value) -> String {
+    value::text(event, &["/activity/activity", "/event/activity/activity", "/activity/class", "/event/activity/class"])
+        .trim_start_matches("process_")
+        .to_owned()
+}
+
+/// An event in one line: what was done, and to what.
+pub fn what(event: &Value) -> String {
+    let event = event.get("event").unwrap_or(event);
+    let activity = &event["activity"];
+    let exe = value::text(event, &["/process/exe", "/process/name"]);
+    let field = |pointer: &str| value::text(activity, &[pointer]);
+    match value::text(activity, &["/class"]).as_str() {
+        "process_launch" => match value::find(event, &["/process/argv"]).and_then(Value::as_array) {
+            Some(argv) if !argv.is_empty() => argv.iter().map(value::plain).collect::<Vec<_>>().join(" "),
+            _ => exe,
+        },
+        "process_fork" => format!("{exe} made process {}", field("/child/key/pid")),
+        "process_exit" => format!("{exe} ended: code {}, signal {}", field("/exit_code"), field("/signal")),
+        "network" => {
+            let end =
+                |side: &str| format!("{}:{}", field(&format!("/flow/{side}_ip")), field(&format!("/flow/{side}_port")));
+            format!("{exe} {} {} > {}", field("/flow/protocol"), end("local"), end("remote"))
+        }
+        "file" => match value::find(activity, &["/file/old_path"]) {
+            Some(old) => format!("{exe} {} > {}", value::plain(old), field("/file/path")),
+            None => format!("{exe} {}", field("/file/path")),
+        },
+        "module_load" => format!("{exe} {} {} loaded: {}", field("/name"), field("/path"), field("/loaded")),
+        "authentication" => {
+            format!(
+                "{} of {} from {} success: {}",
+                field("/service"),
+                field("/user"),
+                field("/source"),
+                field("/success")
+            )
+        }
+        "dns" => format!("{exe} {} = {}", field("/name"), field("/answers")),
+        "loss" => {
+            let counts = activity["counts"].as_array().map_or(&[][..], Vec::as_slice);
+            counts
+                .iter()
+                .map(|count| format!("{} {}", value::text(count, &["/place"]), value::text(count, &["/count"])))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+        "agent" => format!("{}: {}", field("/what"), field("/detail")),
+        _ => exe,
+    }
+}
+
+/// `30s`, `10m`, `2h`, `1d` in milliseconds.
+pub fn parse_span(text: &str) -> Result<u64, String> {
+    const WANTED: &str = "a length of time is a number and s, m, h or d: 30s, 10m, 2h, 1d";
+    let unit_ms = match text.chars().last() {
+        Some('s') => 1000,
+        Some('m') => 60_000,
+        Some('h') => 3_600_000,
+        Some('d') => 86_400_000,
+        _ => return Err(WANTED.to_owned()),
+    };
+    let count: u64 = text[..text.len() - 1].parse().map_err(|_| WANTED.to_owned())?;
+    count.checked_mul(unit_ms).ok_or_else(|| WANTED.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{parse_span, what, word};
+
+    #[test]
+    fn spans_are_read() {
+        assert_eq!(parse_span("10m"), Ok(600_000));
+        for bad in ["", "10", "m", "ä", "-1s", "99999999999999999999d"] {
+            assert!(parse_span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn events_read_as_sentences() {
+        let launch =
+            json!({"process": {"exe": "/bin/sh", "argv": ["sh", "-c", "id"]}, "activity": {"class": "process_launch"}});
+        assert_eq!((word(&launch), what(&launch)), ("launch".into(), "sh -c id".into()));
+        let flow = json!({"protocol": "tcp", "local_ip": "10.0.0.1", "local_port": 4, "remote_ip": "10.0.0.2", "remote_port": 22});
+        let connect = json!({"process": {"exe": "/bin/ssh"}, "activity": {"class": "network", "activity": "connect", "flow": flow}});
+        assert_eq!(
+            (word(&connect), what(&connect)),
+            ("connect".into(), "/bin/ssh tcp 10.0.0.1:4 > 10.0.0.2:22".into())
+        );
+    }
+}

@@ -1,0 +1,21 @@
+//! Owns: one file per command, all of one shape: `Args`, `run`, a table.
+//! Never: a command that another command calls.
+
+pub mod actions;
+pub mod approve;
+pub mod audit;
+pub mod deny;
+pub mod detections;
+pub mod events;
+pub mod host;
+pub mod hosts;
+pub mod incident;
+pub mod incidents;
+pub mod isolate;
+pub mod policy;
+pub mod release;
+pub mod revoke;
+pub mod rules;
+pub mod status;
+pub mod token;
+pub mod undo;

@@ -1,0 +1,29 @@
+//! Owns: `picket policy` and its subcommands.
+//! Never: judging; that is common/policy, on the host.
+
+mod apply;
+mod show;
+
+use crate::Context;
+use crate::failure::Failure;
+
+/// Show, apply or sign the policy bundle that agents act under
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  picket policy show\n  picket policy apply standard.bundle")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    Show(show::Args),
+    Apply(apply::Args),
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    match &args.command {
+        Command::Show(args) => show::run(args, context),
+        Command::Apply(args) => apply::run(args, context),
+    }
+}
