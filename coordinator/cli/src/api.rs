@@ -31,7 +31,15 @@ pub struct ApiOptions {
 pub struct Api {
     agent: ureq::Agent,
     url: String,
-    token: String,
+    /// Without one the API is asked all the same: whether anybody answers there is the first thing to know.
+    token: Result<String, MissingToken>,
+}
+
+/// Why there is no token, and what to do about it.
+#[derive(Clone)]
+struct MissingToken {
+    message: String,
+    hint: &'static str,
 }
 
 impl ApiOptions {
@@ -50,7 +58,7 @@ impl ApiOptions {
             .clone()
             .or_else(|| std::env::var_os("PICKET_TOKEN_FILE").map(PathBuf::from))
             .unwrap_or_else(|| PathBuf::from(TOKEN_FILE_DEFAULT));
-        let token = read_token(&file)?;
+        let token = read_token(&file);
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -63,21 +71,16 @@ impl ApiOptions {
     }
 }
 
-fn read_token(file: &std::path::Path) -> Result<String, Failure> {
-    match std::fs::read_to_string(file) {
-        Ok(token) => Ok(token.trim().to_owned()),
-        Err(error) => Err(Failure::Refused {
-            message: format!("cannot read the API token from {}: {error}", file.display()),
-            hint: match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "the coordinator writes it when it first starts; if it keeps its state elsewhere, set \
-                                                 PICKET_TOKEN_FILE (or --token-file)"
-                        .to_owned()
-                }
-                _ => "run as root, or set PICKET_TOKEN_FILE (or --token-file) to a token of your own".to_owned(),
-            },
-        }),
-    }
+fn read_token(file: &std::path::Path) -> Result<String, MissingToken> {
+    std::fs::read_to_string(file).map(|token| token.trim().to_owned()).map_err(|error| MissingToken {
+        message: format!("cannot read the API token from {}: {error}", file.display()),
+        hint: match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "if the coordinator keeps its state elsewhere, set PICKET_TOKEN_FILE (or --token-file)"
+            }
+            _ => "run as root, or set PICKET_TOKEN_FILE (or --token-file) to a token of your own",
+        },
+    })
 }
 
 type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
@@ -86,7 +89,7 @@ impl Api {
     pub fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         let pairs = query.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (*name, value.as_str()));
         let request = self.agent.get(format!("{}{path}", self.url)).query_pairs(pairs);
-        self.read(request.header("Authorization", format!("Bearer {}", self.token)).call())
+        self.read(self.signed(request).call())
     }
 
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
@@ -99,7 +102,14 @@ impl Api {
     }
 
     fn posting(&self, path: &str) -> ureq::RequestBuilder<ureq::typestate::WithBody> {
-        self.agent.post(format!("{}{path}", self.url)).header("Authorization", format!("Bearer {}", self.token))
+        self.signed(self.agent.post(format!("{}{path}", self.url)))
+    }
+
+    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.token {
+            Ok(token) => request.header("Authorization", format!("Bearer {token}")),
+            Err(_) => request,
+        }
     }
 
     fn read(&self, answer: Answer) -> Result<Value, Failure> {
@@ -118,7 +128,12 @@ impl Api {
                 )),
             };
         }
-        Err(refusal(status, value.as_ref()))
+        match &self.token {
+            Err(missing) if status == StatusCode::UNAUTHORIZED => {
+                Err(Failure::Refused { message: missing.message.clone(), hint: missing.hint.to_owned() })
+            }
+            _ => Err(refusal(status, value.as_ref())),
+        }
     }
 }
 
@@ -173,9 +188,20 @@ mod tests {
 
     #[test]
     fn a_missing_token_is_a_refusal_that_says_where_to_look() {
-        let options = ApiOptions { url: None, token_file: Some("/nonexistent/token".into()) };
-        let failure = options.open().err().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let server = std::thread::spawn(move || {
+            use std::io::{Read, Write};
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let options = ApiOptions { url, token_file: Some("/nonexistent/token".into()) };
+        let failure = options.open().unwrap().get("/v1/status", &[]).unwrap_err();
         assert_eq!(failure.exit_code(), 4);
-        assert!(failure.hint().contains("PICKET_TOKEN_FILE"), "{}", failure.hint());
+        assert!(failure.to_string().contains("/nonexistent/token"), "{failure}");
+        assert!(!server.join().unwrap().to_lowercase().contains("authorization"));
     }
 }

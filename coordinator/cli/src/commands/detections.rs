@@ -10,6 +10,7 @@ use crate::value;
 
 /// List detections, newest last
 #[derive(clap::Args)]
+#[group(skip)]
 #[command(
     after_help = "Examples:\n  picket detections --since 1h\n  picket detections --host web-1 --json | jq -r '.[].rule'"
 )]
