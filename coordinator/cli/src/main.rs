@@ -3,6 +3,7 @@
 
 mod api;
 mod commands;
+mod drill;
 mod failure;
 mod output;
 mod resolve;
@@ -67,6 +68,7 @@ enum Command {
     Token(commands::token::Args),
     Rules(commands::rules::Args),
     Audit(commands::audit::Args),
+    Drill(drill::Args),
 }
 
 /// What every command gets: where to ask and where to print.
@@ -96,6 +98,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Token(args) => commands::token::run(&args, &context),
         Command::Rules(args) => commands::rules::run(&args, &context),
         Command::Audit(args) => commands::audit::run(&args, &context),
+        Command::Drill(args) => drill::run(&args, &context),
     }
 }
 
