@@ -1,5 +1,5 @@
 # Shell functions that the scripts beside this file share. Sourced, never run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 # The Rust release the workspace is written for (rust-version in Cargo.toml).
 RUST_WANTED=1.95
