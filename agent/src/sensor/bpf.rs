@@ -1,10 +1,174 @@
-//! Owns: loading the BPF programs one by one and reading their rings: the full and the tracing tier.
+//! Owns: the full and the tracing tier: reading the rings of the BPF programs, in order and without loss unsaid.
 //! Never: meaning; `decode` turns bytes into records.
 
-use picket_model::Tier;
+mod health;
+mod load;
 
-use super::{SensorError, SensorOptions, Source};
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
-pub fn open(_options: &SensorOptions, _force: Option<Tier>) -> Result<Box<dyn Source>, SensorError> {
-    Err(SensorError::TierRefused { tier: "tracing", reason: "no programs".into(), hint: "use the bare tier" })
+use aya::Ebpf;
+use aya::maps::{HashMap, MapData, RingBuf};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use picket_model::raw::{RawKind, RawRecord};
+use picket_model::{FileActivity, FileId, Tier};
+
+use self::health::Health;
+use super::{ExecDenyMap, SensorError, SensorOptions, Source, decode, seed};
+use crate::sys::clock::{WallOffset, boot_ns};
+
+/// One `next` hands over at most so many records, so that a flood cannot grow the batch without end.
+const BATCH_MAX: usize = 8192;
+/// How long file records may gather before they are read: a build then wakes the agent 500 times a second at most.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// The key of the kernel's map of denied files: device (kernel encoding) and inode.
+type DenyKey = [u64; 2];
+
+pub struct BpfSource {
+    /// Holds the programs' links: dropped, the programs are gone.
+    _programs: Ebpf,
+    tier: Tier,
+    lifecycle: RingBuf<MapData>,
+    files: RingBuf<MapData>,
+    health: Health,
+    deny: Option<HashMap<MapData, DenyKey, u8>>,
+    watch_read: Vec<String>,
+    blind: Vec<String>,
+    waiting: VecDeque<RawRecord>,
+}
+
+/// Opens the deepest BPF tier, or exactly `force`.
+///
+/// # Errors
+/// When a program that the tier cannot do without does not load.
+pub fn open(options: &SensorOptions, force: Option<Tier>) -> Result<Box<dyn Source>, SensorError> {
+    let mut loaded = load::programs(options, force)?;
+    let refused = |reason: String| load::refused(&reason);
+    let ring = |map: Option<aya::maps::Map>| {
+        RingBuf::try_from(map.ok_or_else(|| refused("a ring is missing".into()))?).map_err(|e| refused(e.to_string()))
+    };
+    let lifecycle = ring(loaded.ebpf.take_map("LIFECYCLE"))?;
+    let files = ring(loaded.ebpf.take_map("FILES"))?;
+    let health = Health::open(&mut loaded.ebpf).map_err(refused)?;
+    let deny = match loaded.tier {
+        Tier::Full => loaded.ebpf.take_map("DENIED").and_then(|map| HashMap::try_from(map).ok()),
+        _ => None,
+    };
+    let mut source = BpfSource {
+        _programs: loaded.ebpf,
+        tier: loaded.tier,
+        lifecycle,
+        files,
+        health,
+        deny,
+        watch_read: options.watch_read.clone(),
+        blind: loaded.blind,
+        waiting: VecDeque::new(),
+    };
+    // The rings are open: whatever starts during the scan is told twice rather than not at all.
+    let now = WallOffset::read().wall(boot_ns());
+    source.waiting.extend(seed::scan(now));
+    source.waiting.extend(source.health.first_check());
+    Ok(Box::new(source))
+}
+
+impl Source for BpfSource {
+    fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
+        if !self.waiting.is_empty() {
+            let count = self.waiting.len().min(BATCH_MAX);
+            return Ok(self.waiting.drain(..count).collect());
+        }
+        let until = Instant::now() + timeout;
+        loop {
+            self.wait(until.saturating_duration_since(Instant::now()))?;
+            let batch = self.drain();
+            if !batch.is_empty() || Instant::now() >= until {
+                return Ok(batch);
+            }
+        }
+    }
+
+    fn tier(&self) -> Tier {
+        self.tier
+    }
+
+    fn blind_spots(&self) -> Vec<String> {
+        self.blind.clone()
+    }
+
+    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
+        self.deny.take().map(|map| Box::new(DenyMap(map)) as Box<dyn ExecDenyMap>)
+    }
+}
+
+impl BpfSource {
+    /// Sleeps until a ring has something. A lifecycle record returns at once; file records gather a little.
+    fn wait(&self, timeout: Duration) -> Result<(), SensorError> {
+        let [lifecycle, files] = sleep([self.lifecycle.as_fd(), self.files.as_fd()], timeout)?;
+        if files && !lifecycle {
+            sleep([self.lifecycle.as_fd(); 1], GATHER)?;
+        }
+        Ok(())
+    }
+
+    /// Files first: every file record read here then has its process's launch in the lifecycle ring already.
+    fn drain(&mut self) -> Vec<RawRecord> {
+        let clock = WallOffset::read();
+        let mut batch = Vec::new();
+        let mut garbled = 0;
+        for (ring, max) in [(&mut self.files, BATCH_MAX / 2), (&mut self.lifecycle, BATCH_MAX)] {
+            while batch.len() < max {
+                let Some(bytes) = ring.next() else { break };
+                match decode::record(&bytes, clock) {
+                    Some(record) => batch.push(record),
+                    None => garbled += 1,
+                }
+            }
+        }
+        batch.retain(|record| wanted(record, &self.watch_read) && !self.health.is_canary(record));
+        batch.sort_by_key(|record| record.time);
+        batch.extend(self.health.check(garbled));
+        batch
+    }
+}
+
+/// The kernel compares only the last name of a watched file; here the whole path decides.
+fn wanted(record: &RawRecord, watch_read: &[String]) -> bool {
+    match &record.kind {
+        RawKind::File { activity: FileActivity::Read, path, .. } => watch_read.iter().any(|end| path.ends_with(end)),
+        _ => true,
+    }
+}
+
+fn sleep<const N: usize>(rings: [std::os::fd::BorrowedFd<'_>; N], timeout: Duration) -> Result<[bool; N], SensorError> {
+    let mut fds = rings.map(|ring| PollFd::new(ring, PollFlags::POLLIN));
+    match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(fds.map(|fd| fd.any().unwrap_or(false))),
+        Err(errno) => Err(SensorError::Io { operation: "wait for the kernel's rings", source: errno.into() }),
+    }
+}
+
+struct DenyMap(HashMap<MapData, DenyKey, u8>);
+
+impl DenyMap {
+    const fn key(file: FileId) -> DenyKey {
+        [decode::kernel_dev(file.dev), file.ino]
+    }
+}
+
+impl ExecDenyMap for DenyMap {
+    fn insert(&mut self, file: FileId) -> Result<(), SensorError> {
+        let inserted = self.0.insert(Self::key(file), 1, 0);
+        inserted.map_err(|e| SensorError::DenyMap { operation: "add a file", reason: e.to_string() })
+    }
+
+    fn remove(&mut self, file: FileId) -> Result<(), SensorError> {
+        match self.0.remove(&Self::key(file)) {
+            Ok(()) | Err(aya::maps::MapError::KeyNotFound) => Ok(()),
+            Err(e) => Err(SensorError::DenyMap { operation: "remove a file", reason: e.to_string() }),
+        }
+    }
 }

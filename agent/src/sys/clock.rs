@@ -1,2 +1,38 @@
 //! Owns: kernel clocks and their relation to wall time.
 //! Never: policy about time.
+
+use nix::time::{ClockId, clock_gettime};
+use picket_model::Timestamp;
+
+/// Turns nanoseconds since boot (suspend included) into wall time, by the offset at the time of reading it.
+#[derive(Clone, Copy, Debug)]
+pub struct WallOffset {
+    ns: u64,
+}
+
+impl WallOffset {
+    /// Read anew for every batch: the wall clock may be set while the agent runs.
+    #[must_use]
+    pub fn read() -> Self {
+        Self { ns: nanoseconds(ClockId::CLOCK_REALTIME).saturating_sub(boot_ns()) }
+    }
+
+    #[must_use]
+    pub const fn wall(self, boot_ns: u64) -> Timestamp {
+        Timestamp(self.ns.saturating_add(boot_ns))
+    }
+}
+
+/// Nanoseconds since boot, as `bpf_ktime_get_boot_ns` counts them.
+#[must_use]
+pub fn boot_ns() -> u64 {
+    nanoseconds(ClockId::CLOCK_BOOTTIME)
+}
+
+/// Both clocks exist on every kernel the agent runs on; zero would show as 1970 rather than stop the agent.
+fn nanoseconds(clock: ClockId) -> u64 {
+    clock_gettime(clock).map_or(0, |time| {
+        let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);
+        seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(time.tv_nsec()).unwrap_or(0))
+    })
+}
