@@ -1,2 +1,4 @@
 //! Owns: carrying out authorised actions: plan, apply, verify, undo, and the journal written before each.
 //! Never: making `Authorized`, or choosing what to do.
+
+pub mod kill_tree;
