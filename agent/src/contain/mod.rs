@@ -2,4 +2,5 @@
 //! Never: making `Authorized`, or choosing what to do.
 
 pub mod isolate_host;
+pub mod journal;
 pub mod kill_tree;

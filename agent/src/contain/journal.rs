@@ -1,0 +1,108 @@
+//! Owns: the containment journal: framed, checksummed entries, on the disk before the act that they announce.
+//! Never: what an entry means, or guessing at what a torn tail might have said.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+/// An entry is one action's report: a larger length is damage, not data.
+const MAX_ENTRY: usize = 256 * 1024;
+/// Some 60,000 entries. Compaction keeps a journal far below; one that reaches it is refused, not read into memory.
+const MAX_JOURNAL: u64 = 64 * 1024 * 1024;
+/// Length and the first 8 bytes of the SHA-256 of the body: found by accident once in 2^64 torn writes.
+const HEADER: usize = 12;
+
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot {doing} {path}: {source}; check the disk and the state directory's owner")]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("entry {index} of {path} is whole but not understood: {source}; was it written by a newer agent?")]
+    Entry { index: usize, path: PathBuf, source: serde_json::Error },
+    #[error(
+        "an entry of {size} bytes does not fit {path}; entries have at most {MAX_ENTRY}, the journal {MAX_JOURNAL}"
+    )]
+    Full { size: usize, path: PathBuf },
+}
+
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    length: u64,
+}
+
+impl Journal {
+    /// Opens or makes the journal and gives its entries. What follows the last whole entry is cut off: its act,
+    /// announced only by a finished write, cannot have begun.
+    pub fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>), JournalError> {
+        let fail = |doing| move |source| JournalError::Io { doing, path: path.to_owned(), source };
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(fail("open"))?;
+        let size = file.metadata().map_err(fail("measure"))?.len();
+        if size > MAX_JOURNAL {
+            return Err(JournalError::Full {
+                size: usize::try_from(size).unwrap_or(usize::MAX),
+                path: path.to_owned(),
+            });
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(fail("read"))?;
+        let (mut entries, mut rest) = (Vec::new(), bytes.as_slice());
+        while let Some((body, after)) = split(rest) {
+            let index = entries.len();
+            entries.push(serde_json::from_slice(body).map_err(|source| JournalError::Entry {
+                index,
+                path: path.to_owned(),
+                source,
+            })?);
+            rest = after;
+        }
+        let length = (bytes.len() - rest.len()) as u64;
+        file.set_len(length).and_then(|()| file.sync_all()).map_err(fail("cut the torn tail of"))?;
+        let directory = path.parent().unwrap_or(Path::new("."));
+        File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))?;
+        Ok((Self { file, path: path.to_owned(), length }, entries))
+    }
+
+    /// Durable when it returns; after an error the journal is as it was before.
+    pub fn append<T: Serialize>(&mut self, entry: &T) -> Result<(), JournalError> {
+        let fail = |path: &Path, source| JournalError::Io { doing: "append to", path: path.to_owned(), source };
+        let body = serde_json::to_vec(entry).map_err(|error| fail(&self.path, error.into()))?;
+        let full = self.length + (HEADER + body.len()) as u64;
+        if body.len() > MAX_ENTRY || full > MAX_JOURNAL {
+            return Err(JournalError::Full { size: body.len(), path: self.path.clone() });
+        }
+        let mut frame = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+        frame.extend_from_slice(&checksum(&body));
+        frame.extend_from_slice(&body);
+        if let Err(source) = self.file.write_all(&frame).and_then(|()| self.file.sync_data()) {
+            // Else the next entry would stand behind a torn one and be lost with it.
+            self.file.set_len(self.length).map_err(|source| fail(&self.path, source))?;
+            return Err(fail(&self.path, source));
+        }
+        self.length = full;
+        Ok(())
+    }
+}
+
+fn checksum(body: &[u8]) -> [u8; 8] {
+    let mut sum = [0; 8];
+    sum.copy_from_slice(&Sha256::digest(body)[..8]);
+    sum
+}
+
+/// The first whole entry's body and what follows it.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    let (sum, rest) = rest.split_first_chunk::<8>()?;
+    let length = u32::from_le_bytes(*length) as usize;
+    if length > MAX_ENTRY {
+        return None;
+    }
+    let (body, after) = rest.split_at_checked(length)?;
+    (checksum(body) == *sum).then_some((body, after))
+}
