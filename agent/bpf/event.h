@@ -18,7 +18,7 @@ enum file_activity { FILE_CREATE = 1, FILE_WRITE = 2, FILE_RENAME = 3, FILE_DELE
 
 /* The path parts are the names from the last to the first, each with a closing NUL. */
 enum file_form {
-	/* part 0: the whole path */
+	/* part 0: the whole path, part 1: the whole old path where there is one */
 	FORM_PARTS = 0,
 	/* part 0: the directory the text is relative to, part 1: the text as the caller wrote it; 2 and 3: the same of the old name */
 	FORM_TEXT = 1,

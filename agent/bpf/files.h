@@ -10,6 +10,7 @@
 #define FMODE_WRITE 2
 #define FMODE_CREATED 0x100000
 #define CLOSE_FILES_MAX 64
+#define SEEN_MAX 2048
 
 /* In-memory views of the kernel and not files anybody keeps. */
 static __always_inline bool noisy(unsigned long magic)
@@ -78,8 +79,11 @@ static __noinline int after_open(struct task_struct *task, __s64 fd)
 	return 0;
 }
 
+/* A mapping holds the file as well: then this close is the last that can be seen. */
 static __always_inline bool last_holder(struct file *file)
 {
+	if (BPF_CORE_READ(file, f_inode, i_mapping, i_mmap.rb_root.rb_node))
+		return true;
 	if (bpf_core_field_exists(struct file___ref, f_ref))
 		return BPF_CORE_READ((struct file___ref *)file, f_ref.refcnt.counter) == 0;
 	return BPF_CORE_READ((struct file___counted *)file, f_count.counter) == 1;
@@ -93,22 +97,25 @@ static __noinline int before_close(struct task_struct *task, __s64 fd)
 	return 0;
 }
 
-struct closing { __u32 first, last; };
+struct closing { __u32 first, last; __u64 open; };
 
-static int close_one(__u32 i, struct closing *range)
+static int close_one(__u32 fd, struct closing *range)
 {
-	__u32 fd = range->first + i;
-	if (fd > range->last)
-		return 1;
-	before_close((void *)bpf_get_current_task(), fd);
+	if (fd >= range->first && fd <= range->last && (range->open >> (fd & 63)) & 1)
+		before_close((void *)bpf_get_current_task(), fd);
 	return 0;
 }
 
-/* An exit or close_range(2) closes many; the first ones stand for all. */
-static __always_inline void before_close_range(__u32 first, __u32 last)
+/* An exit or close_range(2) closes many; the first word of the table stands for all. */
+static __noinline int before_close_range(__u32 first, __u32 last)
 {
-	struct closing range = { first, last };
-	bpf_loop(CLOSE_FILES_MAX, close_one, &range, 0);
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct closing range = { first, last, 0 };
+	unsigned long *open = BPF_CORE_READ(task, files, fdt, open_fds);
+	bpf_probe_read_kernel(&range.open, sizeof(range.open), open);
+	if (range.open)
+		bpf_loop(CLOSE_FILES_MAX, close_one, &range, 0);
+	return 0;
 }
 
 /* The directory that a caller's text is relative to, and the text. */
@@ -168,6 +175,72 @@ static __noinline int text_record(struct named *named)
 	send(&FILES, s, at, RECORD_FILE);
 	give(slot);
 	return 0;
+}
+
+/* What an LSM hook saw of the call this task is in: the objects themselves, before anybody could rewrite a name. The
+ * hook comes before the last checks, so the record waits for the call's success. */
+struct seen { __u64 ino; __u32 dev; __u16 mode, activity, len[2]; __u8 data[SEEN_MAX]; };
+
+/* One per thread inside such a call; a stale one is overwritten by the thread's next. */
+struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 512); __type(key, __u64); __type(value, struct seen); } SEEN SEC(".maps");
+
+struct sight { struct vfsmount *mnt, *old_mnt; struct dentry *dentry, *old; struct inode *inode; };
+
+static __noinline int see(struct sight *sight, __u16 activity, __u16 mode)
+{
+	struct inode *inode = sight->inode;
+	__u32 slot = 0;
+	__u64 task = bpf_get_current_pid_tgid();
+	struct scratch *s = take(RECORD_FILE, &slot);
+	if (!s)
+		return 0;
+	struct seen *seen = (void *)s;
+	seen->ino = BPF_CORE_READ(inode, i_ino);
+	seen->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	seen->mode = mode;
+	seen->activity = activity;
+	__u32 at = __builtin_offsetof(struct seen, data);
+	__u32 n = put_path(s, at, sight->dentry, sight->mnt), m = 0;
+	if (sight->old)
+		m = put_path(s, at + n, sight->old, sight->old_mnt);
+	seen->len[0] = n;
+	seen->len[1] = m;
+	if (n + m <= SEEN_MAX && !noisy(BPF_CORE_READ(inode, i_sb, s_magic)))
+		bpf_map_update_elem(&SEEN, &task, seen, BPF_ANY);
+	give(slot);
+	return 0;
+}
+
+/* True where the hook's word was there, so that the caller's text is not needed. */
+static __noinline int seen_record(__u32 activity)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	struct seen *seen = bpf_map_lookup_elem(&SEEN, &task);
+	__u32 slot = 0;
+	if (!seen || seen->activity != activity)
+		return 0;
+	struct scratch *s = take(RECORD_FILE, &slot);
+	if (!s)
+		return 0;
+	struct file_record *r = (void *)s;
+	fill_head(&r->head, RECORD_FILE, (void *)bpf_get_current_task());
+	r->activity = activity;
+	r->form = FORM_PARTS;
+	r->ino = seen->ino;
+	r->dev = seen->dev;
+	r->mode = seen->mode;
+	r->size = 0;
+	__u32 len = seen->len[0] + seen->len[1];
+	r->part_len[0] = seen->len[0];
+	r->part_len[1] = seen->len[1];
+	r->part_len[2] = r->part_len[3] = 0;
+	if (len > SEEN_MAX)
+		len = SEEN_MAX;
+	bpf_probe_read_kernel(&s->bytes[sizeof(*r)], len, seen->data);
+	bpf_map_delete_elem(&SEEN, &task);
+	send(&FILES, s, sizeof(*r) + len, RECORD_FILE);
+	give(slot);
+	return 1;
 }
 
 static __noinline int module_record(struct task_struct *task, __s64 fd, __s64 result)

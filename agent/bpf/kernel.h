@@ -18,7 +18,11 @@ typedef struct { __u32 val; } kgid_t;
 
 struct qstr { union { struct { __u32 hash; __u32 len; }; __u64 hash_len; }; const unsigned char *name; };
 struct super_block { __u32 s_dev; unsigned long s_magic; };
-struct inode { unsigned short i_mode; unsigned int i_nlink; unsigned long i_ino; struct super_block *i_sb; long long i_size; };
+struct rb_node;
+struct rb_root { struct rb_node *rb_node; };
+struct rb_root_cached { struct rb_root rb_root; };
+struct address_space { struct rb_root_cached i_mmap; };
+struct inode { struct address_space *i_mapping; unsigned short i_mode; unsigned int i_nlink; unsigned long i_ino; struct super_block *i_sb; long long i_size; };
 struct dentry { struct dentry *d_parent; struct qstr d_name; struct inode *d_inode; };
 struct vfsmount { struct dentry *mnt_root; };
 struct mount { struct mount *mnt_parent; struct dentry *mnt_mountpoint; struct vfsmount mnt; };
@@ -26,7 +30,7 @@ struct path { struct vfsmount *mnt; struct dentry *dentry; };
 struct file { unsigned int f_mode; void *private_data; struct inode *f_inode; struct path f_path; };
 struct file___counted { atomic_long_t f_count; }; /* before 6.13 */
 struct file___ref { file_ref_t f_ref; };          /* since 6.13: one reference is 0 */
-struct fdtable { unsigned int max_fds; struct file **fd; };
+struct fdtable { unsigned int max_fds; struct file **fd; unsigned long *open_fds; };
 struct files_struct { struct fdtable *fdt; };
 struct fs_struct { struct path root, pwd; };
 

@@ -98,6 +98,8 @@ static __always_inline int after_file_call(struct task_struct *task, struct pt_r
 	default:
 		return 0;
 	}
+	if (seen_record(named.activity))
+		return 0;
 	return text_record(&named);
 }
 
@@ -146,4 +148,32 @@ int BPF_PROG(on_exec_check, struct linux_binprm *bprm, int ret)
 	struct inode *inode = BPF_CORE_READ(bprm, file, f_inode);
 	struct file_key key = { .dev = BPF_CORE_READ(inode, i_sb, s_dev), .ino = BPF_CORE_READ(inode, i_ino) };
 	return bpf_map_lookup_elem(&DENIED, &key) ? -1 /* EPERM */ : 0;
+}
+
+SEC("lsm/path_rename")
+int BPF_PROG(on_path_rename, struct path *old_dir, struct dentry *old, struct path *dir, struct dentry *dentry)
+{
+	struct inode *inode = BPF_CORE_READ(old, d_inode);
+	struct sight sight = { BPF_CORE_READ(dir, mnt), BPF_CORE_READ(old_dir, mnt), dentry, old, inode };
+	see(&sight, FILE_RENAME, BPF_CORE_READ(inode, i_mode));
+	return 0;
+}
+
+SEC("lsm/path_unlink")
+int BPF_PROG(on_path_unlink, struct path *dir, struct dentry *dentry)
+{
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct sight sight = { BPF_CORE_READ(dir, mnt), 0, dentry, 0, inode };
+	see(&sight, FILE_DELETE, BPF_CORE_READ(inode, i_mode));
+	return 0;
+}
+
+SEC("lsm/path_chmod")
+int BPF_PROG(on_path_chmod, struct path *path, __u16 mode)
+{
+	struct dentry *dentry = BPF_CORE_READ(path, dentry);
+	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
+	struct sight sight = { BPF_CORE_READ(path, mnt), 0, dentry, 0, inode };
+	see(&sight, FILE_MODE, (BPF_CORE_READ(inode, i_mode) & 0170000) | (mode & 07777));
+	return 0;
 }

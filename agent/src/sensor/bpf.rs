@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use aya::Ebpf;
-use aya::maps::{HashMap, MapData, RingBuf};
+use aya::maps::{HashMap, MapData, MapError, RingBuf};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use picket_model::raw::{RawKind, RawRecord};
@@ -167,7 +167,8 @@ impl ExecDenyMap for DenyMap {
 
     fn remove(&mut self, file: FileId) -> Result<(), SensorError> {
         match self.0.remove(&Self::key(file)) {
-            Ok(()) | Err(aya::maps::MapError::KeyNotFound) => Ok(()),
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(MapError::SyscallError(e)) if e.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(SensorError::DenyMap { operation: "remove a file", reason: e.to_string() }),
         }
     }

@@ -140,14 +140,17 @@ fn file(bytes: &mut Bytes<'_>) -> Option<RawKind> {
     for (slot, len) in part.iter_mut().zip(lengths) {
         *slot = bytes.take(len.into())?;
     }
-    let by_descriptor = form == 0;
+    let by_object = form == 0;
     Some(RawKind::File {
         activity,
-        path: if by_descriptor { parts(part[0]) } else { resolve(part[0], part[1]) },
-        old_path: (!part[3].is_empty()).then(|| resolve(part[2], part[3])),
+        path: if by_object { parts(part[0]) } else { resolve(part[0], part[1]) },
+        old_path: match by_object {
+            true => (!part[1].is_empty()).then(|| parts(part[1])),
+            false => (!part[3].is_empty()).then(|| resolve(part[2], part[3])),
+        },
         id: FileId { dev: user_dev(dev), ino },
         mode: mode.into(),
-        size: by_descriptor.then_some(size),
+        size: (by_object && activity != FileActivity::Rename && activity != FileActivity::Delete).then_some(size),
     })
 }
 

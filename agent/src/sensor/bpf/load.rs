@@ -20,6 +20,13 @@ const TRACEPOINTS: [(&str, &str, &str); 6] = [
     ("on_socket_state", "inet_sock_set_state", "TCP connects and listens are not seen."),
 ];
 
+const LSM_HOOKS: [(&str, &str); 4] = [
+    ("on_exec_check", "bprm_check_security"),
+    ("on_path_rename", "path_rename"),
+    ("on_path_unlink", "path_unlink"),
+    ("on_path_chmod", "path_chmod"),
+];
+
 pub struct Loaded {
     pub ebpf: Ebpf,
     pub tier: Tier,
@@ -39,7 +46,6 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
     watch(&mut ebpf, &options.watch_read)?;
 
     let mut blind = vec![
-        "A caller that rewrites its own path argument during the call can disguise the name in a rename, delete or mode record.".to_owned(),
         "File changes by io_uring or by 32-bit system calls, and TCP accepts by io_uring, are not seen.".to_owned(),
         "UDP flows are not seen.".to_owned(),
     ];
@@ -68,6 +74,12 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
             }
         },
     };
+    if tier != Tier::Full {
+        blind.push(
+            "A caller that rewrites its own path argument during the call can disguise a rename, delete or mode change."
+                .to_owned(),
+        );
+    }
     Ok(Loaded { ebpf, tier, blind })
 }
 
@@ -92,10 +104,13 @@ fn lsm(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> {
     if !active.trim().split(',').any(|name| name == "bpf") {
         return Err("bpf is not among the active security modules".into());
     }
-    let program = ebpf.program_mut("on_exec_check").ok_or("it is missing from the object")?;
-    let program: &mut Lsm = program.try_into().map_err(|e| chain(&e))?;
-    program.load("bprm_check_security", btf).map_err(|e| chain(&e))?;
-    program.attach().map(drop).map_err(|e| chain(&e))
+    for (program, hook) in LSM_HOOKS {
+        let program = ebpf.program_mut(program).ok_or("it is missing from the object")?;
+        let program: &mut Lsm = program.try_into().map_err(|e| chain(&e))?;
+        program.load(hook, btf).map_err(|e| format!("{hook}: {}", chain(&e)))?;
+        program.attach().map_err(|e| format!("{hook}: {}", chain(&e)))?;
+    }
+    Ok(())
 }
 
 /// The last name of each watched file, cut as the kernel program cuts it.
