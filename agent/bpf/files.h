@@ -50,7 +50,7 @@ static __noinline int file_record(struct task_struct *task, struct file *file, _
 	__u32 n = put_path(s, sizeof(*r), BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 	r->part_len[0] = n;
 	r->part_len[1] = r->part_len[2] = r->part_len[3] = 0;
-	send(&FILES, s, sizeof(*r) + n, RECORD_FILE);
+	send(&FILES, s, sizeof(*r) + n, RECORD_FILE, WAKE_IF_CAUGHT_UP);
 	give(slot);
 	return 0;
 }
@@ -172,7 +172,7 @@ static __noinline int text_record(struct named *named)
 		at += n = put_user(s, at, named->old_text);
 		r->part_len[3] = n;
 	}
-	send(&FILES, s, at, RECORD_FILE);
+	send(&FILES, s, at, RECORD_FILE, WAKE_IF_CAUGHT_UP);
 	give(slot);
 	return 0;
 }
@@ -238,7 +238,7 @@ static __noinline int seen_record(__u32 activity)
 		len = SEEN_MAX;
 	bpf_probe_read_kernel(&s->bytes[sizeof(*r)], len, seen->data);
 	bpf_map_delete_elem(&SEEN, &task);
-	send(&FILES, s, sizeof(*r) + len, RECORD_FILE);
+	send(&FILES, s, sizeof(*r) + len, RECORD_FILE, WAKE_IF_CAUGHT_UP);
 	give(slot);
 	return 1;
 }
@@ -257,7 +257,7 @@ static __noinline int module_record(struct task_struct *task, __s64 fd, __s64 re
 	if (file)
 		n = put_path(s, sizeof(*r), BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 	r->path_len = n;
-	send(&LIFECYCLE, s, sizeof(*r) + n, RECORD_MODULE);
+	send(&LIFECYCLE, s, sizeof(*r) + n, RECORD_MODULE, WAKE);
 	give(slot);
 	return 0;
 }

@@ -61,7 +61,7 @@ int BPF_PROG(on_exec, struct task_struct *task)
 	n = put_cgroup(s, at, BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
 	r->cgroup_len = n;
 	at += n;
-	send(&LIFECYCLE, s, at, RECORD_EXEC);
+	send(&LIFECYCLE, s, at, RECORD_EXEC, WAKE);
 	give(slot);
 	return 0;
 }
@@ -77,7 +77,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	fill_head(&r.head, RECORD_FORK, BPF_CORE_READ(child, real_parent));
 	r.child_pid = BPF_CORE_READ(child, tgid);
 	r.child_start_ns = BPF_CORE_READ(child, start_boottime);
-	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), 0))
+	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), RIDE_ALONG))
 		bump(&LOST, RECORD_FORK);
 	return 0;
 }
@@ -91,7 +91,7 @@ static __always_inline void exit_record(struct task_struct *task)
 		r.code = BPF_CORE_READ(task, signal, group_exit_code);
 	else
 		r.code = BPF_CORE_READ(task, group_leader, exit_code);
-	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), 0))
+	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), RIDE_ALONG))
 		bump(&LOST, RECORD_EXIT);
 }
 

@@ -36,7 +36,7 @@ static __noinline int net_record(struct sock *sk, __u16 activity, struct connect
 	} else {
 		return 0;
 	}
-	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), 0))
+	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), WAKE))
 		bump(&LOST, RECORD_NET);
 	return 0;
 }

@@ -72,12 +72,19 @@ static __always_inline void give(__u32 slot)
 		__sync_val_compare_and_swap(&slots->taken[slot], 1, 0);
 }
 
-/* Flag 0 wakes the consumer only when it had caught up: a burst costs one wake-up. */
-static __always_inline void send(void *ring, struct scratch *s, __u64 len, __u32 type)
+/* What a detection may stand on wakes the consumer at once. Forks and exits ride along with the next such record or wait
+ * for the consumer's own look, at most a tenth of a second: a wake-up costs the traced task more than the record does.
+ * The ring's own rule (wake when the consumer had caught up) does not hold once records may lie there unannounced, so
+ * the lifecycle ring says it outright; the file ring, whose records all follow the rule, keeps it. */
+#define WAKE BPF_RB_FORCE_WAKEUP
+#define RIDE_ALONG BPF_RB_NO_WAKEUP
+#define WAKE_IF_CAUGHT_UP 0
+
+static __always_inline void send(void *ring, struct scratch *s, __u64 len, __u32 type, __u64 wake)
 {
 	if (len > sizeof(*s))
 		len = sizeof(*s);
-	if (bpf_ringbuf_output(ring, s, len, 0))
+	if (bpf_ringbuf_output(ring, s, len, wake))
 		bump(&LOST, type);
 }
 

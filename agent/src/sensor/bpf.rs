@@ -24,6 +24,9 @@ const BATCH_MAX: usize = 8192;
 /// How long file records may gather before they are read: a build then wakes the agent 500 times a second at most.
 const GATHER: Duration = Duration::from_millis(2);
 
+/// Forks and exits do not wake the agent (see `bpf/record.h`): this often it looks for them by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// The key of the kernel's map of denied files: device (kernel encoding) and inode.
 type DenyKey = [u64; 2];
 
@@ -83,7 +86,7 @@ impl Source for BpfSource {
         }
         let until = Instant::now() + timeout;
         loop {
-            self.wait(until.saturating_duration_since(Instant::now()))?;
+            self.wait(until.saturating_duration_since(Instant::now()).min(LOOK_EVERY))?;
             let batch = self.drain();
             if !batch.is_empty() || Instant::now() >= until {
                 return Ok(batch);
