@@ -9,8 +9,9 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define AT_FDCWD -100
 enum { /* x86-64 system calls */
-	NR_OPEN = 2, NR_CLOSE = 3, NR_DUP2 = 33, NR_CONNECT = 42, NR_ACCEPT = 43, NR_RENAME = 82, NR_CREAT = 85, NR_UNLINK = 87,
-	NR_CHMOD = 90, NR_FCHMOD = 91, NR_INIT_MODULE = 175, NR_OPENAT = 257, NR_UNLINKAT = 263, NR_RENAMEAT = 264,
+	NR_OPEN = 2, NR_CLOSE = 3, NR_DUP2 = 33, NR_CONNECT = 42, NR_ACCEPT = 43, NR_RENAME = 82, NR_CREAT = 85, NR_LINK = 86,
+	NR_UNLINK = 87, NR_SYMLINK = 88,
+	NR_CHMOD = 90, NR_FCHMOD = 91, NR_INIT_MODULE = 175, NR_OPENAT = 257, NR_UNLINKAT = 263, NR_RENAMEAT = 264, NR_LINKAT = 265, NR_SYMLINKAT = 266,
 	NR_FCHMODAT = 268, NR_ACCEPT4 = 288, NR_DUP3 = 292, NR_FINIT_MODULE = 313, NR_RENAMEAT2 = 316, NR_CLOSE_RANGE = 436,
 	NR_OPENAT2 = 437, NR_FCHMODAT2 = 452,
 };
@@ -74,6 +75,21 @@ static __always_inline int after_file_call(struct task_struct *task, struct pt_r
 		named.dir = regs->dx;
 		named.text = (void *)regs->r10;
 		break;
+	case NR_LINK:
+	case NR_SYMLINK:
+		named.activity = FILE_CREATE;
+		named.text = (void *)regs->si;
+		break;
+	case NR_LINKAT:
+		named.activity = FILE_CREATE;
+		named.dir = regs->dx;
+		named.text = (void *)regs->r10;
+		break;
+	case NR_SYMLINKAT:
+		named.activity = FILE_CREATE;
+		named.dir = regs->si;
+		named.text = (void *)regs->dx;
+		break;
 	case NR_UNLINK:
 		named.activity = FILE_DELETE;
 		named.text = (void *)regs->di;
@@ -110,7 +126,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	switch (nr) {
 	case NR_OPEN: case NR_CREAT: case NR_OPENAT: case NR_OPENAT2: case NR_CONNECT: case NR_ACCEPT: case NR_ACCEPT4:
 	case NR_RENAME: case NR_RENAMEAT: case NR_RENAMEAT2: case NR_UNLINK: case NR_UNLINKAT: case NR_CHMOD: case NR_FCHMOD:
-	case NR_FCHMODAT: case NR_FCHMODAT2: case NR_INIT_MODULE: case NR_FINIT_MODULE:
+	case NR_LINK: case NR_LINKAT: case NR_SYMLINK: case NR_SYMLINKAT: case NR_FCHMODAT: case NR_FCHMODAT2: case NR_INIT_MODULE: case NR_FINIT_MODULE:
 		break;
 	default:
 		return 0;

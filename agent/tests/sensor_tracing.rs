@@ -158,11 +158,14 @@ fn file_changes_are_told() {
     run("rm below/../below/moved", directory.path());
     // Never closed: the exit does it.
     run("exec 5>held; echo two >&5; exit", directory.path());
+    run("ln held hard; ln -s held below/soft", directory.path());
     let records = until(&mut *source, "file records", |r| {
         has_file(r, FileActivity::Create, &at("made"))
             && has_file(r, FileActivity::Rename, &at("below/moved"))
             && has_file(r, FileActivity::SetMode, &at("below/moved"))
             && has_file(r, FileActivity::Write, &at("held"))
+            && has_file(r, FileActivity::Create, &at("hard"))
+            && has_file(r, FileActivity::Create, &at("below/soft"))
             && has_file(r, FileActivity::Delete, &at("below/moved"))
             && r.iter()
                 .any(|r| matches!(&r.kind, RawKind::File { activity: FileActivity::Write, id, .. } if id.ino == ino))
