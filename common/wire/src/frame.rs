@@ -92,3 +92,9 @@ pub fn decode_frame(bytes: &[u8], limit: usize) -> Result<(u16, &[u8], &[u8]), F
     header.verify(payload)?;
     Ok((header.kind, payload, rest))
 }
+
+/// CRC-32C of some bytes, as frames and spool entries use it.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u32 {
+    crc32c::crc32c(bytes)
+}

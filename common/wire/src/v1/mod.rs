@@ -40,6 +40,8 @@ pub(crate) use mirror;
 
 mirror!(Lane { Urgent, Lifecycle, Bulk });
 
+// A record lives here only while it is converted; a box would be one more allocation for each.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Record {
     Event(Event),

@@ -1,0 +1,324 @@
+//! Owns: records on disk until the coordinator has them: order, durability, the cap, counted shedding.
+//! Never: a sequence number twice or left out; a record sent before it is durable.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use picket_model::{Lane, LossCount, Position, Record};
+use thiserror::Error;
+use tokio::sync::Notify;
+
+use super::segment::Segment;
+
+/// How long a record that is not urgent may wait for its fsync.
+const FLUSH_EVERY: Duration = Duration::from_millis(100);
+
+#[derive(Clone, Copy, Debug)]
+pub struct SpoolLimits {
+    /// All lanes together. Bulk is shed from 70% on, lifecycle from 90%, so that detections always find room.
+    pub bytes_max: u64,
+    /// A segment is deleted whole once all of it is acknowledged.
+    pub segment_bytes: u64,
+}
+
+impl Default for SpoolLimits {
+    fn default() -> Self {
+        // A quiet server writes some 30 MiB a day: a week offline fits.
+        Self { bytes_max: 256 << 20, segment_bytes: 4 << 20 }
+    }
+}
+
+#[derive(Debug, Error)]
+pub enum SpoolError {
+    #[error("spool {path}: {error}; check that the disk has room and the directory belongs to the agent")]
+    Io { path: PathBuf, error: io::Error },
+    #[error("spool {path} is no epoch file: remove the spool directory to begin a new epoch")]
+    Epoch { path: PathBuf },
+    #[error("spool is full: the record of lane {} was shed and counted", .0.word())]
+    Shed(Lane),
+}
+
+/// Records ready to send, the first of which has `first_seq`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pending {
+    pub first_seq: u64,
+    pub records: Vec<Vec<u8>>,
+}
+
+struct LaneState {
+    segments: VecDeque<Segment>,
+    /// All below and this one are on disk for good.
+    durable: u64,
+    acked: u64,
+    /// Where the next read most likely begins: a sequence number and its offset.
+    hint: (u64, u64),
+}
+
+struct Inner {
+    dir: PathBuf,
+    limits: SpoolLimits,
+    epoch: u64,
+    lanes: [LaneState; 3],
+    losses: BTreeMap<String, u64>,
+}
+
+/// The handle; clones share one spool.
+#[derive(Clone)]
+pub struct Spool {
+    inner: Arc<Mutex<Inner>>,
+    ready: Arc<Notify>,
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> SpoolError + '_ {
+    move |error| SpoolError::Io { path: path.to_path_buf(), error }
+}
+
+fn sync_dir(dir: &Path) -> Result<(), SpoolError> {
+    fs::File::open(dir).and_then(|file| file.sync_all()).map_err(at(dir))
+}
+
+impl Spool {
+    /// Opens or makes the spool; torn tails are cut, what was durable is there again under its old number.
+    pub fn open(dir: &Path, limits: SpoolLimits) -> Result<Self, SpoolError> {
+        fs::create_dir_all(dir).map_err(at(dir))?;
+        let epoch = epoch(dir)?;
+        let mut losses = BTreeMap::new();
+        let mut lane = |lane| LaneState::open(dir, lane, &mut losses);
+        let lanes = [lane(Lane::Urgent)?, lane(Lane::Lifecycle)?, lane(Lane::Bulk)?];
+        let inner = Arc::new(Mutex::new(Inner { dir: dir.to_path_buf(), limits, epoch, lanes, losses }));
+        let ready = Arc::new(Notify::new());
+        let (weak, wake) = (Arc::downgrade(&inner), Arc::clone(&ready));
+        thread::Builder::new().name("spool-flush".into()).spawn(move || flush(&weak, &wake)).map_err(at(dir))?;
+        Ok(Self { inner, ready })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends; urgent records are on disk before this returns, others within 100 ms.
+    pub fn append(&self, record: &Record) -> Result<Position, SpoolError> {
+        let bytes = picket_wire::encode_record(record);
+        let lane = record.lane();
+        let position = self.lock().append(lane, &bytes)?;
+        if lane == Lane::Urgent {
+            self.ready.notify_one();
+        }
+        Ok(position)
+    }
+
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.lock().epoch
+    }
+
+    /// Durable records from `from` on (at least the first that is not acknowledged), 16 KiB or 64 records.
+    pub fn pending(&self, lane: Lane, from: u64) -> Result<Option<Pending>, SpoolError> {
+        self.lock().pending(lane, from)
+    }
+
+    /// The coordinator has stored everything up to `seq`: whole segments below go away.
+    pub fn acknowledge(&self, lane: Lane, seq: u64) -> Result<(), SpoolError> {
+        self.lock().acknowledge(lane, seq)
+    }
+
+    /// What was lost since the last call, to be reported as a `Loss` event.
+    #[must_use]
+    pub fn take_losses(&self) -> Vec<LossCount> {
+        let losses = std::mem::take(&mut self.lock().losses);
+        losses.into_iter().map(|(place, count)| LossCount { place, count }).collect()
+    }
+
+    /// Records that the coordinator has not acknowledged.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        self.lock().lanes.iter().map(|lane| lane.next() - 1 - lane.acked.min(lane.next() - 1)).sum()
+    }
+
+    /// Waits until something durable may be there to send.
+    pub async fn ready(&self) {
+        self.ready.notified().await;
+    }
+}
+
+impl Inner {
+    fn append(&mut self, lane: Lane, bytes: &[u8]) -> Result<Position, SpoolError> {
+        let used: u64 = self.lanes.iter().flat_map(|lane| &lane.segments).map(|segment| segment.bytes).sum();
+        let share = match lane {
+            Lane::Urgent => 100,
+            Lane::Lifecycle => 90,
+            Lane::Bulk => 70,
+        };
+        if used + bytes.len() as u64 > self.limits.bytes_max / 100 * share {
+            return Err(self.shed(lane));
+        }
+        match self.write(lane, bytes) {
+            Err(SpoolError::Io { error, .. })
+                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                Err(self.shed(lane))
+            }
+            other => other,
+        }
+    }
+
+    /// The new record is dropped, not an old one: it has no number yet, so the stream keeps no hole.
+    fn shed(&mut self, lane: Lane) -> SpoolError {
+        *self.losses.entry(format!("spool.{}", lane.word())).or_default() += 1;
+        SpoolError::Shed(lane)
+    }
+
+    fn write(&mut self, lane: Lane, bytes: &[u8]) -> Result<Position, SpoolError> {
+        let (dir, epoch, limit) = (self.dir.clone(), self.epoch, self.limits.segment_bytes);
+        let state = &mut self.lanes[lane as usize];
+        if state.segments.back().is_none_or(|last| last.bytes >= limit) {
+            state.sync()?;
+            let next = state.next();
+            state.begin(&dir, lane, next)?;
+        }
+        let Some(last) = state.segments.back_mut() else { return Err(SpoolError::Shed(lane)) };
+        let seq = last.next();
+        last.append(bytes).map_err(at(&last.path))?;
+        if lane == Lane::Urgent {
+            state.sync()?;
+        }
+        Ok(Position { epoch, lane, seq })
+    }
+
+    fn pending(&mut self, lane: Lane, from: u64) -> Result<Option<Pending>, SpoolError> {
+        let state = &mut self.lanes[lane as usize];
+        let from = from.max(state.acked + 1);
+        if from > state.durable {
+            return Ok(None);
+        }
+        let Some(segment) = state.segments.iter().rev().find(|segment| segment.first <= from) else { return Ok(None) };
+        let offset = if from == segment.first {
+            0
+        } else if state.hint.0 == from {
+            state.hint.1
+        } else {
+            segment.offset_of(from).map_err(at(&segment.path))?
+        };
+        let whole = usize::try_from(state.durable - from + 1).unwrap_or(usize::MAX);
+        let most = whole.min(picket_wire::limits::BATCH_RECORDS_MAX);
+        let (records, end) = segment.read(offset, most, 16 << 10).map_err(at(&segment.path))?;
+        if records.is_empty() {
+            return Ok(None);
+        }
+        state.hint = (from + records.len() as u64, end);
+        Ok(Some(Pending { first_seq: from, records }))
+    }
+
+    fn acknowledge(&mut self, lane: Lane, seq: u64) -> Result<(), SpoolError> {
+        let dir = self.dir.clone();
+        let state = &mut self.lanes[lane as usize];
+        state.acked = state.acked.max(seq);
+        if seq >= state.next() {
+            // The coordinator knows more than this disk remembers: go on above it, never reuse a number.
+            state.begin(&dir, lane, seq + 1)?;
+            state.durable = seq;
+        }
+        while state.segments.len() > 1 && state.segments[0].next() <= state.acked + 1 {
+            if let Some(done) = state.segments.pop_front() {
+                fs::remove_file(&done.path).map_err(at(&done.path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LaneState {
+    fn open(dir: &Path, lane: Lane, losses: &mut BTreeMap<String, u64>) -> Result<Self, SpoolError> {
+        let mut firsts = Vec::new();
+        for entry in fs::read_dir(dir).map_err(at(dir))? {
+            let name = entry.map_err(at(dir))?.file_name().to_string_lossy().into_owned();
+            let number = name.strip_prefix(lane.word()).and_then(|rest| rest.strip_prefix('-'));
+            firsts.extend(number.and_then(|rest| rest.strip_suffix(".seg")?.parse::<u64>().ok()));
+        }
+        firsts.sort_unstable();
+        let mut segments: VecDeque<Segment> = VecDeque::new();
+        for first in firsts {
+            let path = path(dir, lane, first);
+            let segment = Segment::open(path.clone(), first).map_err(at(&path))?;
+            if segment.torn > 0 {
+                *losses.entry(format!("spool.{}.torn", lane.word())).or_default() += 1;
+            }
+            segments.push_back(segment);
+        }
+        let acked = segments.front().map_or(0, |segment| segment.first.saturating_sub(1));
+        let mut state = Self { segments, durable: 0, acked, hint: (0, 0) };
+        if state.segments.is_empty() {
+            state.begin(dir, lane, 1)?;
+        }
+        state.sync()?;
+        Ok(state)
+    }
+
+    fn next(&self) -> u64 {
+        self.segments.back().map_or(1, Segment::next)
+    }
+
+    /// The last segment always stays, so its name remembers the next number even when all is acknowledged.
+    fn begin(&mut self, dir: &Path, lane: Lane, first: u64) -> Result<(), SpoolError> {
+        if self.segments.back().is_some_and(|last| last.count == 0 && last.first == first) {
+            return Ok(());
+        }
+        let path = path(dir, lane, first);
+        self.segments.push_back(Segment::open(path.clone(), first).map_err(at(&path))?);
+        sync_dir(dir)
+    }
+
+    fn sync(&mut self) -> Result<(), SpoolError> {
+        let Some(last) = self.segments.back() else { return Ok(()) };
+        if self.durable + 1 < last.next() || self.durable == 0 {
+            last.sync().map_err(at(&last.path))?;
+        }
+        self.durable = last.next() - 1;
+        Ok(())
+    }
+}
+
+fn path(dir: &Path, lane: Lane, first: u64) -> PathBuf {
+    dir.join(format!("{}-{first:020}.seg", lane.word()))
+}
+
+/// The epoch of this directory: made once at random, so a wiped or copied spool never reuses numbers.
+fn epoch(dir: &Path) -> Result<u64, SpoolError> {
+    let path = dir.join("epoch");
+    match fs::read_to_string(&path) {
+        Ok(text) => text.trim().parse().map_err(|_| SpoolError::Epoch { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = [0; 8];
+            getrandom::fill(&mut bytes).map_err(|error| at(&path)(io::Error::other(error.to_string())))?;
+            // 63 bits: JSON readers and redb keys are safe with it; never 0.
+            let epoch = (u64::from_le_bytes(bytes) >> 1).max(1);
+            let draft = dir.join("epoch.new");
+            fs::write(&draft, epoch.to_string()).map_err(at(&draft))?;
+            fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(at(&draft))?;
+            fs::rename(&draft, &path).map_err(at(&path))?;
+            sync_dir(dir)?;
+            Ok(epoch)
+        }
+        Err(error) => Err(at(&path)(error)),
+    }
+}
+
+/// Makes appended records durable every 100 ms until the last handle is gone.
+fn flush(spool: &Weak<Mutex<Inner>>, ready: &Notify) {
+    loop {
+        thread::sleep(FLUSH_EVERY);
+        let Some(inner) = spool.upgrade() else { return };
+        let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+        for lane in &mut inner.lanes {
+            let before = lane.durable;
+            match lane.sync() {
+                Ok(()) if lane.durable > before => ready.notify_one(),
+                Ok(()) => {}
+                Err(error) => tracing::error!(%error, "the spool could not be made durable"),
+            }
+        }
+    }
+}
