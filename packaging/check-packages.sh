@@ -56,13 +56,13 @@ cp /bin/sleep /usr/bin/picket-agent
 agent=$!
 sleep 300 &
 bystander=$!
-nft add table inet picket
+nft add table inet picket_isolation
 nft add table inet operators
 echo quarantined >/var/lib/picket/agent/vault
 dpkg -r picket-agent >/log 2>&1 || { cat /log; fail remove; }
 ! kill -0 "$agent" 2>/dev/null || [ "$(sed 's/.*) //' /proc/$agent/stat | cut -c1)" = Z ] || fail "the agent still runs"
 kill -0 "$bystander" || fail "a bystander was killed"
-! nft list table inet picket 2>/dev/null || fail "the table is still there"
+! nft list table inet picket_isolation 2>/dev/null || fail "the table is still there"
 nft list table inet operators >/dev/null || fail "the operator's own table is gone"
 [ -e /var/lib/picket/agent/vault ] || fail "removing lost the vault"
 [ -e /etc/picket/agent.toml ] || fail "removing lost the configuration"

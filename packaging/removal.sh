@@ -47,9 +47,9 @@ state_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f1; }
 # Isolation outlives the agent on purpose; removal must not leave it. Marks of fanotify and BPF end with the process.
 remove_containment() {
     command -v nft >/dev/null 2>&1 || return 0
-    nft delete table inet picket 2>/dev/null || true
+    nft delete table inet picket_isolation 2>/dev/null || true
     for namespace in /run/netns/*; do
         [ -e "$namespace" ] || continue
-        nsenter --net="$namespace" nft delete table inet picket 2>/dev/null || true
+        nsenter --net="$namespace" nft delete table inet picket_isolation 2>/dev/null || true
     done
 }
