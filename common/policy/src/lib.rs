@@ -1,2 +1,23 @@
-//! Owns: signed bundles, authority, budgets, verdicts; the only maker of Authorized<Action>.
-//! Never: IO, wire.
+//! Owns: signed bundles, authority, budgets, verdicts, audit proofs; the only maker of `Authorized<Action>`.
+//! Never: IO, a clock, wire.
+
+pub mod audit;
+mod budget;
+pub mod bundle;
+mod cedar;
+mod envelope;
+mod error;
+pub mod judge;
+pub mod keys;
+pub mod limits;
+pub mod merkle;
+mod protect;
+mod shipped;
+
+pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
+pub use bundle::{Bundle, Conservative, IndicatorTexts, Protected, RuleText};
+pub use envelope::{Verified, accept, verify};
+pub use error::{BundleError, PolicyError};
+pub use judge::{Authority, Authorized, Grounds, Judgement, Target};
+pub use keys::{KeyError, SigningKey, VerifyingKey};
+pub use shipped::{SHIPPED, shipped};

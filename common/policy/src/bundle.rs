@@ -1,0 +1,119 @@
+//! Owns: what a policy bundle holds, and signing it.
+//! Never: trusting one; that is `envelope`, and judging under one is `judge`.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::SigningKey;
+use picket_model::{ActionKind, BundleVersion, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::envelope;
+
+/// What counts once the bundle's lease has run out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Conservative {
+    /// The bundle goes on as it is.
+    Unchanged,
+    /// Nothing is done alone any more; what would have been is asked for.
+    Ask,
+    /// Nothing is done and nothing is asked, at whoever's word.
+    Watch,
+}
+
+/// One Sigma document with the name by which its errors are reported.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleText {
+    pub file: String,
+    pub text: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IndicatorTexts {
+    pub sha256: Vec<String>,
+    /// Addresses or networks in CIDR notation.
+    pub addresses: Vec<String>,
+    pub domains: Vec<String>,
+}
+
+/// What no action may touch, at whoever's word.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Protected {
+    /// Executables, exactly as the host names them: their processes are not killed, they are not moved or denied.
+    pub executables: Vec<String>,
+    /// Files and folders: what lies below is not moved or denied. Processes of such files may still be killed.
+    pub paths: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    pub name: String,
+    pub version: BundleVersion,
+    pub issued: Timestamp,
+    /// How long after `issued` the bundle is in force.
+    pub lease_ms: u64,
+    pub conservative: Conservative,
+    /// Cedar text.
+    pub policies: String,
+    #[serde(default)]
+    pub rules: Vec<RuleText>,
+    #[serde(default)]
+    pub indicators: IndicatorTexts,
+    /// Action word to how many autonomous acts of it one host may see in an hour; absent means [`BUDGET_DEFAULT`].
+    #[serde(default)]
+    pub budgets: BTreeMap<String, u32>,
+    /// Action word to the longest lease of an autonomous act of it; absent means [`lease_action_ms_default`].
+    #[serde(default)]
+    pub lease_action_ms: BTreeMap<String, u64>,
+    pub protected: Protected,
+    /// Files whose reading is reported; empty means what the sensor watches by default.
+    #[serde(default)]
+    pub watch_read: Vec<String>,
+}
+
+/// Autonomous acts of a kind without a budget of its own, on one host in an hour: enough for one intrusion.
+pub const BUDGET_DEFAULT: u32 = 10;
+
+/// How long an act holds where the bundle does not say: long enough for a person to look, over a weekend for a
+/// file, over a night for a network. A kill has no inverse and no lease.
+#[must_use]
+pub fn lease_action_ms_default(word: &str) -> u64 {
+    const HOUR_MS: u64 = 3_600_000;
+    match word {
+        "kill_tree" => 0,
+        "isolate_host" => 12 * HOUR_MS,
+        "deny_execution" => 24 * HOUR_MS,
+        _ => 7 * 24 * HOUR_MS,
+    }
+}
+
+impl Bundle {
+    /// The signed bundle as bytes: a JSON envelope around the exact text that was signed.
+    #[must_use]
+    pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
+        envelope::sign(self, key)
+    }
+
+    /// The instant at which the conservative mode begins.
+    #[must_use]
+    pub const fn lease_expires(&self) -> Timestamp {
+        self.issued.plus_millis(self.lease_ms)
+    }
+
+    /// How many autonomous acts of this word one host may see in an hour.
+    #[must_use]
+    pub fn budget(&self, word: &str) -> u32 {
+        self.budgets.get(word).copied().unwrap_or(BUDGET_DEFAULT)
+    }
+
+    /// The lease an autonomous act of this kind is asked for with, and the longest it may have.
+    #[must_use]
+    pub fn action_lease_ms(&self, kind: &ActionKind) -> u64 {
+        let word = kind.word();
+        self.lease_action_ms.get(word).copied().unwrap_or_else(|| lease_action_ms_default(word))
+    }
+}

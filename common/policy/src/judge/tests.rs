@@ -1,0 +1,207 @@
+use picket_model::action::Reason;
+use picket_model::{ActionId, HostId, ProcessKey, RuleId, Sha256};
+
+use super::*;
+use crate::{keys, shipped, verify};
+
+const HOUR_MS: u64 = 3_600_000;
+const NOW: Timestamp = Timestamp(1_000_000_000_000_000_000);
+
+fn authority_of(bundle: &Bundle) -> Authority {
+    let key = keys::generate([1; 32]);
+    Authority::new(&verify(&bundle.sign(&key), &[key.verifying_key()]).unwrap()).unwrap()
+}
+
+fn bundle(name: &str) -> Bundle {
+    Bundle { version: BundleVersion(7), issued: NOW, ..shipped(name).unwrap() }
+}
+
+fn kind(word: &str) -> ActionKind {
+    match word {
+        "kill_tree" => ActionKind::KillTree { target: ProcessKey { boot: 1, pid: 4711, start_ticks: 2 } },
+        "quarantine_file" => ActionKind::QuarantineFile { path: "/tmp/x".into(), sha256: None },
+        "deny_execution" => ActionKind::DenyExecution { sha256: Sha256([1; 32]), within: None },
+        "isolate_host" => ActionKind::IsolateHost { scope: IsolationScope::Host },
+        _ => ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "picket-drill-4711".into() } },
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Asked {
+    who: &'static str,
+    severity: i64,
+    families: u32,
+    drill: bool,
+}
+
+fn action(word: &str, asked: Asked) -> Action {
+    let principal = match asked.who {
+        "agent" => Principal::Agent,
+        "coordinator" => Principal::Coordinator,
+        name => Principal::Analyst { name: name.into() },
+    };
+    let reason = Reason {
+        principal,
+        detection: None,
+        rule: Some(RuleId("r".into())),
+        severity: asked.severity,
+        incident: None,
+        families: asked.families,
+        drill: asked.drill,
+        note: String::new(),
+    };
+    Action {
+        id: ActionId::from_bytes([1; 16]),
+        host: HostId::from_bytes([2; 16]),
+        kind: kind(word),
+        reason,
+        requested: NOW,
+        lease_ms: 0,
+    }
+}
+
+fn grounds(judgement: Judgement) -> Grounds {
+    match judgement {
+        Judgement::ActNow(_, grounds) | Judgement::Ask(_, grounds) | Judgement::OutOfScope(_, grounds) => grounds,
+    }
+}
+
+fn verdict(authority: &mut Authority, word: &str, asked: Asked, now: Timestamp) -> Grounds {
+    grounds(authority.judge(action(word, asked), &Target::default(), now))
+}
+
+const AGENT: Asked = Asked { who: "agent", severity: 4, families: 1, drill: false };
+const ANNA: Asked = Asked { who: "anna", severity: 0, families: 0, drill: false };
+
+/// The table of docs/OPERATING.md.
+#[test]
+fn the_shipped_bundles_do_what_their_table_says() {
+    use VerdictKind::{ActNow, Ask, OutOfScope};
+    let coordinator = Asked { who: "coordinator", ..AGENT };
+    let (medium, low) = (Asked { severity: 3, ..AGENT }, Asked { severity: 2, ..AGENT });
+    let two = Asked { families: 2, ..AGENT };
+    let two_medium = Asked { severity: 3, ..two };
+    let drill = Asked { severity: 2, drill: true, ..AGENT };
+    let rows: [(&str, Asked, [VerdictKind; 4]); 17] = [
+        ("kill_tree", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
+        ("kill_tree", coordinator, [OutOfScope, Ask, ActNow, ActNow]),
+        ("kill_tree", medium, [OutOfScope, Ask, Ask, ActNow]),
+        ("kill_tree", low, [OutOfScope, Ask, Ask, Ask]),
+        ("quarantine_file", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
+        ("deny_execution", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
+        ("isolate_host", AGENT, [OutOfScope, Ask, OutOfScope, OutOfScope]),
+        ("isolate_host", two, [OutOfScope, Ask, Ask, ActNow]),
+        ("isolate_host", two_medium, [OutOfScope, Ask, Ask, Ask]),
+        ("kill_tree", drill, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("quarantine_file", drill, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("deny_execution", drill, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("isolate_namespace", drill, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("isolate_host", Asked { families: 2, severity: 5, ..drill }, [OutOfScope; 4]),
+        ("isolate_namespace", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("isolate_host", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("kill_tree", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+    ];
+    for (word, asked, wanted) in rows {
+        for (name, wanted) in crate::SHIPPED.into_iter().zip(wanted) {
+            let grounds = verdict(&mut authority_of(&bundle(name)), word, asked, NOW);
+            let (who, severity) = (asked.who, asked.severity);
+            assert_eq!(grounds.verdict, wanted, "{name}: {word} by {who} at {severity}: {:?}", grounds.decided_by);
+            assert!(!grounds.decided_by.is_empty());
+            assert_eq!(grounds.bundle, BundleVersion(7));
+        }
+    }
+}
+
+#[test]
+fn a_protected_target_is_out_of_scope_for_people_too() {
+    let target = Target { pid: Some(4711), exe: "/usr/sbin/sshd".into(), ..Target::default() };
+    for asked in [AGENT, ANNA] {
+        let grounds = grounds(authority_of(&bundle("strict")).judge(action("kill_tree", asked), &target, NOW));
+        assert_eq!(grounds.verdict, VerdictKind::OutOfScope);
+        assert_eq!(grounds.decided_by, ["protected: executable /usr/sbin/sshd"]);
+    }
+}
+
+#[test]
+fn a_spent_budget_asks_and_people_do_not_spend_it() {
+    let mut limited = bundle("standard");
+    limited.budgets.insert("kill_tree".into(), 2);
+    let mut authority = authority_of(&limited);
+    for _ in 0..5 {
+        assert_eq!(verdict(&mut authority, "kill_tree", ANNA, NOW).verdict, VerdictKind::ActNow);
+    }
+    for _ in 0..2 {
+        assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
+    }
+    let third = verdict(&mut authority, "kill_tree", AGENT, NOW);
+    assert_eq!(third.verdict, VerdictKind::Ask);
+    assert!(third.decided_by.iter().any(|by| by.starts_with("budget: 2 of kill_tree")), "{:?}", third.decided_by);
+    // Neither a new bundle nor an ask changes what was spent.
+    let mut next = authority_of(&limited);
+    next.carry_over(authority);
+    assert_eq!(verdict(&mut next, "kill_tree", AGENT, NOW).verdict, VerdictKind::Ask);
+    assert_eq!(verdict(&mut next, "kill_tree", AGENT, NOW.plus_millis(HOUR_MS)).verdict, VerdictKind::ActNow);
+}
+
+#[test]
+fn what_is_refused_or_asked_spends_nothing() {
+    let mut limited = bundle("standard");
+    limited.budgets.insert("kill_tree".into(), 1);
+    let mut authority = authority_of(&limited);
+    let sshd = Target { exe: "/usr/sbin/sshd".into(), ..Target::default() };
+    let _ = authority.judge(action("kill_tree", AGENT), &sshd, NOW);
+    let _ = verdict(&mut authority, "kill_tree", Asked { severity: 1, ..AGENT }, NOW);
+    assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
+}
+
+#[test]
+fn after_the_lease_the_bundles_own_conservative_mode_counts() {
+    let drill = Asked { drill: true, ..AGENT };
+    let cases = [
+        (Conservative::Unchanged, VerdictKind::ActNow, VerdictKind::ActNow),
+        (Conservative::Ask, VerdictKind::Ask, VerdictKind::ActNow),
+        (Conservative::Watch, VerdictKind::OutOfScope, VerdictKind::OutOfScope),
+    ];
+    for (conservative, alone, person) in cases {
+        let bundle = Bundle { conservative, ..bundle("standard") };
+        let mut authority = authority_of(&bundle);
+        let (before, after) = (Timestamp(bundle.lease_expires().0 - 1), bundle.lease_expires());
+        assert!(!authority.conservative(before) && authority.conservative(after));
+        assert_eq!(verdict(&mut authority, "kill_tree", AGENT, before).verdict, VerdictKind::ActNow);
+        for asked in [AGENT, drill] {
+            let grounds = verdict(&mut authority, "kill_tree", asked, after);
+            assert_eq!(grounds.verdict, alone, "{conservative:?}");
+            let lowered = alone != VerdictKind::ActNow;
+            assert_eq!(grounds.decided_by.iter().any(|by| by.starts_with("lease:")), lowered);
+        }
+        assert_eq!(verdict(&mut authority, "kill_tree", ANNA, after).verdict, person, "{conservative:?}");
+    }
+}
+
+#[test]
+fn every_containment_ends() {
+    let mut authority = authority_of(&bundle("standard"));
+    let mut lease = |word: &str, asked: Asked, lease_ms: u64| {
+        let asked_for = Action { lease_ms, ..action(word, asked) };
+        match authority.judge(asked_for, &Target::default(), NOW) {
+            Judgement::ActNow(proof, grounds) => (proof.into_inner().lease_ms, grounds.decided_by.len()),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(lease("quarantine_file", AGENT, 0), (7 * 24 * HOUR_MS, 1));
+    assert_eq!(lease("quarantine_file", AGENT, 5), (5, 1));
+    assert_eq!(lease("quarantine_file", AGENT, u64::MAX), (7 * 24 * HOUR_MS, 2));
+    assert_eq!(lease("isolate_host", ANNA, 13 * HOUR_MS), (13 * HOUR_MS, 1));
+    assert_eq!(lease("isolate_host", ANNA, u64::MAX), (LEASE_ACTION_MS_MAX, 2));
+}
+
+#[test]
+fn the_proof_carries_the_very_action() {
+    let asked = action("kill_tree", AGENT);
+    let Judgement::ActNow(proof, _) = authority_of(&bundle("standard")).judge(asked.clone(), &Target::default(), NOW)
+    else {
+        panic!("standard kills at severity high")
+    };
+    assert_eq!((proof.id, &proof.kind), (asked.id, &asked.kind));
+    assert_eq!(proof.into_inner(), asked);
+}

@@ -1,0 +1,129 @@
+//! Owns: how much a bundle may hold, each bound with its reason.
+//! Never: how much a frame may hold; that is the wire's.
+
+use crate::bundle::Bundle;
+use crate::error::BundleError;
+
+/// The signed bundle as bytes: it must fit one downlink frame of 8 MiB with room for the envelope.
+pub const BUNDLE_BYTES_MAX: usize = 7 * 1024 * 1024;
+/// A name is shown in tables and heartbeats.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Cedar text: hundreds of policies; compiling more would hold up an agent for seconds.
+pub const POLICIES_BYTES_MAX: usize = 256 * 1024;
+/// Every event is matched against the rules: more than this and the matching itself is the slow-down.
+pub const RULES_MAX: usize = 2_000;
+/// One Sigma document; the largest public ones have 20 KiB.
+pub const RULE_BYTES_MAX: usize = 64 * 1024;
+/// Indicators of all kinds together: a hash set of them takes about 8 MB of the agent's 60.
+pub const INDICATORS_MAX: usize = 50_000;
+/// One indicator: a domain has 253 bytes, a digest 64.
+pub const INDICATOR_BYTES_MAX: usize = 256;
+/// Protected executables, protected paths and watched files, each.
+pub const PATHS_MAX: usize = 1_000;
+/// `PATH_MAX` of Linux.
+pub const PATH_BYTES_MAX: usize = 4096;
+/// A policy nobody renews for a year is forgotten, not in force.
+pub const LEASE_MS_MAX: u64 = 366 * 24 * 3_600_000;
+/// A lease shorter than this could run out while the bundle still travels to the last host.
+pub const LEASE_MS_MIN: u64 = 60_000;
+/// No containment holds longer without a person: beyond a month it is configuration, not containment.
+pub const LEASE_ACTION_MS_MAX: u64 = 31 * 24 * 3_600_000;
+/// A budget above this is none, and each spent act is remembered for an hour.
+pub const BUDGET_MAX: u32 = 1_000;
+/// Words of `ActionKind::word` that budgets and leases may be given for.
+pub const ACTION_WORDS: [&str; 4] = ["kill_tree", "quarantine_file", "deny_execution", "isolate_host"];
+
+fn at_most(what: &str, found: usize, limit: usize) -> Result<(), BundleError> {
+    if found > limit {
+        return Err(BundleError::Limit { what: what.to_owned(), found: found as u64, limit: limit as u64 });
+    }
+    Ok(())
+}
+
+pub(crate) fn check_size(bytes: usize) -> Result<(), BundleError> {
+    at_most("the bundle in bytes", bytes, BUNDLE_BYTES_MAX)
+}
+
+/// Everything that does not need the policies compiled.
+pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
+    name(&bundle.name)?;
+    lease("lease_ms", bundle.lease_ms, LEASE_MS_MIN, LEASE_MS_MAX)?;
+    at_most("policies in bytes", bundle.policies.len(), POLICIES_BYTES_MAX)?;
+    rules(bundle)?;
+    indicators(bundle)?;
+    for (what, paths) in [
+        ("protected.executables", &bundle.protected.executables),
+        ("protected.paths", &bundle.protected.paths),
+        ("watch_read", &bundle.watch_read),
+    ] {
+        absolute(what, paths)?;
+    }
+    for (word, &budget) in &bundle.budgets {
+        known_word("budgets", word)?;
+        at_most(&format!("budgets.{word}"), budget as usize, BUDGET_MAX as usize)?;
+    }
+    for (word, &ms) in &bundle.lease_action_ms {
+        known_word("lease_action_ms", word)?;
+        lease(&format!("lease_action_ms.{word}"), ms, 1, LEASE_ACTION_MS_MAX)?;
+    }
+    Ok(())
+}
+
+fn name(name: &str) -> Result<(), BundleError> {
+    at_most("name in bytes", name.len(), NAME_BYTES_MAX)?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(BundleError::Field {
+            field: "name".to_owned(),
+            reason: format!("{name:?} is not made of letters, digits, dots, hyphens and underscores"),
+        });
+    }
+    Ok(())
+}
+
+fn lease(field: &str, found: u64, least: u64, most: u64) -> Result<(), BundleError> {
+    if (least..=most).contains(&found) {
+        return Ok(());
+    }
+    let reason = format!("{found} ms is not between {least} and {most}");
+    Err(BundleError::Field { field: field.to_owned(), reason })
+}
+
+fn rules(bundle: &Bundle) -> Result<(), BundleError> {
+    at_most("rules", bundle.rules.len(), RULES_MAX)?;
+    for rule in &bundle.rules {
+        at_most("the name of a rule's file in bytes", rule.file.len(), PATH_BYTES_MAX)?;
+        at_most(&format!("rule {} in bytes", rule.file), rule.text.len(), RULE_BYTES_MAX)?;
+    }
+    Ok(())
+}
+
+fn indicators(bundle: &Bundle) -> Result<(), BundleError> {
+    let lists = [&bundle.indicators.sha256, &bundle.indicators.addresses, &bundle.indicators.domains];
+    at_most("indicators", lists.iter().map(|list| list.len()).sum(), INDICATORS_MAX)?;
+    lists
+        .iter()
+        .copied()
+        .flatten()
+        .try_for_each(|text| at_most("an indicator in bytes", text.len(), INDICATOR_BYTES_MAX))
+}
+
+fn absolute(what: &str, paths: &[String]) -> Result<(), BundleError> {
+    at_most(what, paths.len(), PATHS_MAX)?;
+    for path in paths {
+        at_most(&format!("a path of {what} in bytes"), path.len(), PATH_BYTES_MAX)?;
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            let reason = format!("{path:?} is no absolute path without `..`");
+            return Err(BundleError::Field { field: what.to_owned(), reason });
+        }
+    }
+    Ok(())
+}
+
+fn known_word(field: &str, word: &str) -> Result<(), BundleError> {
+    if ACTION_WORDS.contains(&word) {
+        return Ok(());
+    }
+    let reason = format!("{word:?} is no action; there are {}", ACTION_WORDS.join(", "));
+    Err(BundleError::Field { field: field.to_owned(), reason })
+}

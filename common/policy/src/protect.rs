@@ -1,0 +1,172 @@
+//! Owns: what no action touches: by nature, and by the bundle's list.
+//! Never: reading the host; the caller says what the target is.
+
+use picket_model::{Action, ActionKind};
+
+use crate::bundle::Protected;
+use crate::judge::Target;
+
+/// What the kernel appends to the name of an executable that was replaced while it ran, as an upgrade does.
+const DELETED: &str = " (deleted)";
+
+/// Without these a host cannot be reached, logged into, repaired or asked what happened.
+const EXECUTABLES: &[&str] = &[
+    // The way in for people.
+    "/usr/sbin/sshd",
+    "/usr/lib/openssh/sshd-session",
+    "/usr/libexec/openssh/sshd-session",
+    "/usr/libexec/sshd-session",
+    "/sbin/agetty",
+    "/usr/sbin/agetty",
+    "/usr/bin/login",
+    // What every service stands on.
+    "/usr/lib/systemd/systemd",
+    "/lib/systemd/systemd",
+    "/usr/lib/systemd/systemd-journald",
+    "/lib/systemd/systemd-journald",
+    "/usr/lib/systemd/systemd-logind",
+    "/lib/systemd/systemd-logind",
+    "/usr/lib/systemd/systemd-udevd",
+    "/usr/bin/udevadm",
+    "/usr/lib/systemd/systemd-networkd",
+    "/usr/lib/systemd/systemd-resolved",
+    "/usr/lib/systemd/systemd-timesyncd",
+    "/usr/sbin/NetworkManager",
+    "/usr/bin/dbus-daemon",
+    "/usr/bin/dbus-broker",
+    "/usr/bin/dbus-broker-launch",
+    "/sbin/init",
+    "/usr/sbin/cron",
+    "/usr/sbin/crond",
+    // The record.
+    "/usr/sbin/auditd",
+    "/sbin/auditd",
+    "/usr/sbin/rsyslogd",
+    // What every container stands on.
+    "/usr/bin/containerd",
+    "/usr/bin/dockerd",
+    "/usr/bin/crio",
+    "/usr/bin/kubelet",
+    // Picket.
+    "/usr/bin/picket",
+    "/usr/bin/picket-agent",
+    "/usr/bin/picket-coordinator",
+];
+
+/// Files here belong to the operating system's packages: one moved or denied by mistake and nothing starts any more.
+const PATHS: &[&str] = &[
+    "/bin",
+    "/boot",
+    "/efi",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libexec",
+    "/usr/libx32",
+    "/usr/sbin",
+    "/usr/share",
+    // Accounts, keys and start of the host. An entry that an intruder adds beside them can be taken away.
+    "/etc/passwd",
+    "/etc/shadow",
+    "/etc/group",
+    "/etc/gshadow",
+    "/etc/sudoers",
+    "/etc/fstab",
+    "/etc/crontab",
+    "/etc/ld.so.cache",
+    "/etc/nsswitch.conf",
+    "/etc/pam.d",
+    "/etc/security",
+    "/etc/ssh",
+    "/etc/ssl",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    // Picket's own configuration, state and vault.
+    "/etc/picket",
+    "/var/lib/picket",
+];
+
+impl Protected {
+    /// What the shipped bundles protect, and what a bundle protects that does not say.
+    #[must_use]
+    pub fn usual() -> Self {
+        let owned = |list: &[&str]| list.iter().map(|&path| path.to_owned()).collect();
+        Self { executables: owned(EXECUTABLES), paths: owned(PATHS) }
+    }
+}
+
+/// Why the target is out of scope for everybody, if it is.
+pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Option<String> {
+    if let Some(nature) = target.guards {
+        return Some(format!("protected: {nature}"));
+    }
+    match &action.kind {
+        ActionKind::KillTree { target: key } => {
+            if key.pid <= 1 || target.pid.is_some_and(|pid| pid <= 1) {
+                return Some("protected: pid 1".to_owned());
+            }
+            executable(&target.exe, protected)
+        }
+        ActionKind::QuarantineFile { path, .. } => {
+            file(path, protected).or_else(|| other_file(&target.path, protected))
+        }
+        ActionKind::DenyExecution { within, .. } => [within.as_deref().unwrap_or(""), &target.path, &target.exe]
+            .into_iter()
+            .find_map(|path| other_file(path, protected)),
+        ActionKind::IsolateHost { .. } => None,
+    }
+}
+
+fn executable(exe: &str, protected: &Protected) -> Option<String> {
+    let exe = exe.strip_suffix(DELETED).unwrap_or(exe);
+    protected.executables.iter().find(|listed| *listed == exe).map(|listed| format!("protected: executable {listed}"))
+}
+
+/// A path that the caller may leave out.
+fn other_file(path: &str, protected: &Protected) -> Option<String> {
+    if path.is_empty() { None } else { file(path, protected) }
+}
+
+fn file(path: &str, protected: &Protected) -> Option<String> {
+    let path = path.strip_suffix(DELETED).unwrap_or(path);
+    let Some(plain) = plain(path) else {
+        return Some(format!("protected: {path:?} is no absolute path without `..`, so what it names is not certain"));
+    };
+    executable(&plain, protected).or_else(|| {
+        let listed = protected.paths.iter().find(|listed| lies_below(&plain, listed))?;
+        Some(format!("protected: path {listed}"))
+    })
+}
+
+/// The path without doubled slashes and `.`; none where it is relative or climbs.
+fn plain(path: &str) -> Option<String> {
+    if !path.starts_with('/') {
+        return None;
+    }
+    let mut plain = String::with_capacity(path.len());
+    for part in path.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        if part == ".." {
+            return None;
+        }
+        plain.push('/');
+        plain.push_str(part);
+    }
+    Some(plain)
+}
+
+/// By whole names: `/usr/lib` holds `/usr/lib/x` and not `/usr/libfoo`.
+fn lies_below(path: &str, folder: &str) -> bool {
+    let folder = folder.trim_end_matches('/');
+    path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests;

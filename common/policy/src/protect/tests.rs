@@ -1,0 +1,107 @@
+use picket_model::action::Reason;
+use picket_model::{ActionId, HostId, IsolationScope, Principal, ProcessKey, Sha256, Timestamp};
+
+use super::*;
+
+fn action(kind: ActionKind) -> Action {
+    let reason = Reason {
+        principal: Principal::Agent,
+        detection: None,
+        rule: None,
+        severity: 5,
+        incident: None,
+        families: 1,
+        drill: false,
+        note: String::new(),
+    };
+    let (id, host) = (ActionId::from_bytes([1; 16]), HostId::from_bytes([2; 16]));
+    Action { id, host, kind, reason, requested: Timestamp(0), lease_ms: 0 }
+}
+
+fn kill(pid: u32, exe: &str) -> Option<String> {
+    let key = ProcessKey { boot: 1, pid, start_ticks: 2 };
+    let target = Target { pid: Some(pid), exe: exe.into(), ..Target::default() };
+    protection(&action(ActionKind::KillTree { target: key }), &target, &Protected::usual())
+}
+
+fn quarantine(path: &str) -> Option<String> {
+    let kind = ActionKind::QuarantineFile { path: path.into(), sha256: None };
+    protection(&action(kind), &Target { path: path.into(), ..Target::default() }, &Protected::usual())
+}
+
+fn deny(path: &str) -> Option<String> {
+    let kind = ActionKind::DenyExecution { sha256: Sha256([0; 32]), within: None };
+    protection(&action(kind), &Target { path: path.into(), ..Target::default() }, &Protected::usual())
+}
+
+#[test]
+fn what_a_host_stands_on_is_not_killed() {
+    for exe in
+        ["/usr/sbin/sshd", "/usr/sbin/sshd (deleted)", "/usr/lib/systemd/systemd-journald", "/usr/bin/picket-agent"]
+    {
+        assert!(kill(700, exe).is_some_and(|why| why.starts_with("protected: executable")), "{exe}");
+    }
+    assert_eq!(kill(1, "/opt/init").as_deref(), Some("protected: pid 1"));
+    for exe in ["/usr/bin/bash", "/tmp/sshd", "", "/usr/sbin/sshd2"] {
+        assert_eq!(kill(700, exe), None, "{exe}");
+    }
+}
+
+#[test]
+fn the_systems_own_files_are_neither_moved_nor_denied() {
+    for path in
+        ["/usr/bin/bash", "/usr/lib", "/boot/vmlinuz", "//usr//./bin/ls", "/etc/ssh/sshd_config", "/usr/sbin/sshd"]
+    {
+        assert!(quarantine(path).is_some(), "{path}");
+        assert!(deny(path).is_some(), "{path}");
+    }
+    for path in [
+        "/tmp/x",
+        "/dev/shm/x",
+        "/etc/cron.d/x",
+        "/usr/local/bin/x",
+        "/usr/libfoo",
+        "/home/a/.bashrc",
+        "/var/www/shell.php",
+    ] {
+        assert_eq!(quarantine(path), None, "{path}");
+        assert_eq!(deny(path), None, "{path}");
+    }
+}
+
+#[test]
+fn execution_is_not_denied_within_the_systems_folders() {
+    let within = |folder: &str| {
+        let kind = ActionKind::DenyExecution { sha256: Sha256([0; 32]), within: Some(folder.into()) };
+        protection(&action(kind), &Target::default(), &Protected::usual())
+    };
+    assert!(within("/usr/bin").is_some());
+    assert_eq!(within("/tmp/picket-drill-1"), None);
+}
+
+#[test]
+fn a_path_that_climbs_is_not_certain_and_so_protected() {
+    for path in ["/tmp/../usr/bin/bash", "usr/bin/bash", "", "."] {
+        assert!(quarantine(path).is_some(), "{path:?}");
+    }
+}
+
+#[test]
+fn what_the_host_guards_by_nature_is_out_of_everybodys_reach() {
+    let isolate = action(ActionKind::IsolateHost { scope: IsolationScope::Host });
+    let target = Target { guards: Some("the agent"), ..Target::default() };
+    assert_eq!(protection(&isolate, &target, &Protected::default()).as_deref(), Some("protected: the agent"));
+    assert_eq!(protection(&isolate, &Target::default(), &Protected::usual()), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_spelling_of_a_protected_path_gets_through(parts in proptest::collection::vec("[./]{1,3}", 0..6), name in "[a-z.]{1,8}") {
+        let path = format!("/usr/{}/bin/{}/{name}", parts.join("/"), parts.join("/"));
+        let climbs = path.split('/').any(|part| part == "..");
+        let dotted = path.split('/').any(|part| part.len() > 2 && part.chars().all(|c| c == '.'));
+        if climbs || !dotted {
+            proptest::prop_assert!(quarantine(&path).is_some(), "{}", path);
+        }
+    }
+}
