@@ -1,2 +1,22 @@
-//! Owns: Sigma, indicators and the shipped rule pack
-//! Never:  which rules match an event.:IO, acting.
+//! Owns: Sigma (parse, compile, match), correlations, indicators and the shipped rule pack in `rules/`.
+//! Never: IO, a clock, acting on a hit.
+
+mod compile;
+mod correlation;
+mod detector;
+mod error;
+mod indicator;
+mod network;
+mod pack;
+mod rule;
+mod sigma;
+mod yaml;
+
+#[cfg(test)]
+mod tests;
+
+pub use detector::Detector;
+pub use error::RuleError;
+pub use indicator::IndicatorSource;
+pub use pack::pack;
+pub use rule::{Hit, Rule, RuleSource};

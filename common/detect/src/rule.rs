@@ -1,0 +1,43 @@
+//! Owns: what is known of a rule besides how it matches, and what a match hands over.
+//! Never: matching.
+
+use std::sync::Arc;
+
+use picket_model::{Evidence, RuleId, SensorFamily, Severity};
+
+/// A Sigma document (or several, parted by `---`) with the name by which errors speak of it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RuleSource {
+    pub file: String,
+    pub text: String,
+}
+
+/// One compiled rule, correlation or kind of indicator.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Rule {
+    /// Sigma's `name` where there is one, else its `id`.
+    pub id: RuleId,
+    /// Sigma's `id`, a UUID; empty where the document has only a name.
+    pub uuid: String,
+    pub title: String,
+    pub description: String,
+    pub severity: Severity,
+    /// ATT&CK technique ids: `T1059.004`.
+    pub techniques: Vec<String>,
+    /// ATT&CK tactics as Sigma writes them: `persistence`.
+    pub tactics: Vec<String>,
+    pub falsepositives: Vec<String>,
+    pub family: SensorFamily,
+    /// What to contain with, in order of preference: words of `ActionKind::word`.
+    pub response: Vec<String>,
+    pub file: String,
+    /// Only feeds correlations; never reported by itself.
+    pub silent: bool,
+}
+
+/// A rule that an event completed, with the fields that it matched on.
+#[derive(Clone, Debug)]
+pub struct Hit {
+    pub rule: Arc<Rule>,
+    pub evidence: Vec<Evidence>,
+}

@@ -1,0 +1,8 @@
+//! Owns: tests of the crate as its users see it.
+//! Never: production code.
+
+mod drill;
+mod ordinary;
+mod pack;
+pub mod play;
+pub mod set;
