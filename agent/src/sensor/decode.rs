@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use picket_model::raw::{RawActor, RawKind, RawProcess, RawRecord};
 use picket_model::{FileActivity, FileId, NetActivity, NetProtocol};
 
+pub(super) use crate::procfs::arguments;
 use crate::sys::clock::WallOffset;
 use crate::sys::ring::Bytes;
 
@@ -85,7 +86,7 @@ fn exec(bytes: &mut Bytes<'_>, head: &Head) -> Option<RawKind> {
 }
 
 /// The low seven bits are the signal, the next byte the code, as `wait` has it.
-fn exit(code: u32) -> RawKind {
+pub fn exit(code: u32) -> RawKind {
     RawKind::Exit {
         exit_code: i32::from((code >> 8).to_le_bytes()[0]),
         signal: i32::from(code.to_le_bytes()[0] & 0x7f),
@@ -198,15 +199,6 @@ fn resolve(base: &[u8], written: &[u8]) -> String {
 fn text(bytes: &[u8]) -> String {
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end]).into_owned()
-}
-
-/// Each argument ends with a NUL; an argument may be empty.
-pub fn arguments(bytes: &[u8]) -> Vec<String> {
-    let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
-    if bytes.is_empty() {
-        return Vec::new();
-    }
-    bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
 }
 
 /// The kernel's `major << 20 | minor` in the encoding that `stat` shows.

@@ -1,9 +1,11 @@
 //! Owns: sensor tiers, rings and loss counts: what the kernel says, as raw records.
 //! Never: enrichment.
 
+mod auth;
 pub mod bare;
 mod bpf;
 mod decode;
+mod feed;
 mod seed;
 
 use std::path::PathBuf;
@@ -53,6 +55,8 @@ pub struct SensorOptions {
     pub watch_paths: Vec<PathBuf>,
     /// Files whose opening for reading is reported: absolute paths, or endings such as `/.ssh/id_rsa`.
     pub watch_read: Vec<String>,
+    /// Text logs of sshd's to follow for sign-ins. Empty: the journal, or where there is none, the usual logs.
+    pub auth_logs: Vec<PathBuf>,
     /// A power of two, at least a page.
     pub lifecycle_ring_bytes: u32,
     /// A power of two, at least a page.
@@ -72,9 +76,17 @@ impl Default for SensorOptions {
                 "/.ssh/id_ed25519",
                 "/.ssh/id_ecdsa",
                 "/.aws/credentials",
+                "/.netrc",
+                "/.git-credentials",
+                "/.pgpass",
+                "/.kube/config",
+                "/.docker/config.json",
+                "/.azure/accessTokens.json",
+                "/.config/gcloud/credentials.db",
             ]
             .map(String::from)
             .to_vec(),
+            auth_logs: Vec::new(),
             // About 5,000 execs of 400 bytes: a fork bomb's first second while the consumer hashes a file.
             lifecycle_ring_bytes: 2 << 20,
             // About 10,000 file records; both rings together stay well within the agent's memory target.
@@ -98,17 +110,18 @@ pub enum SensorError {
     DenyMap { operation: &'static str, reason: String },
 }
 
-/// Opens the deepest tier that loads, or the one that `options.force` names.
+/// Opens the deepest tier that loads, or the one that `options.force` names, and the sign-ins beside it.
 ///
 /// # Errors
 /// When no allowed tier loads; the message holds each tier's own reason.
 pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
-    match options.force {
+    let tier = match options.force {
         Some(Tier::Bare) => bare::open(options),
         Some(tier) => bpf::open(options, Some(tier)),
         None => bpf::open(options, None).or_else(|refused| {
             tracing::warn!(%refused, "falling to the bare tier");
             bare::open(options).map_err(|bare| SensorError::NoTier(format!("{refused}; {bare}")))
         }),
-    }
+    };
+    auth::beside(tier?, options)
 }

@@ -2,25 +2,16 @@
 //! Never: records of later events.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
 
+use picket_model::Timestamp;
 use picket_model::raw::{RawActor, RawKind, RawProcess, RawRecord};
-use picket_model::{FileId, Timestamp};
 
-use super::decode::arguments;
-
-/// Arguments of one process beyond this are cut, as the kernel programs cut them.
-const ARGV_BYTES_MAX: usize = 4096;
+use crate::procfs::{describe, pids};
 
 /// Every process that runs now. One that ends meanwhile is left out: its exit comes by the ring and means nothing then.
 pub fn scan(now: Timestamp) -> Vec<RawRecord> {
-    let Ok(directory) = fs::read_dir("/proc") else { return Vec::new() };
-    let mut processes: BTreeMap<u32, RawProcess> = directory
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .filter_map(|pid| Some((pid, describe(pid)?)))
-        .collect();
+    let Ok(pids) = pids() else { return Vec::new() };
+    let mut processes: BTreeMap<u32, RawProcess> = pids.filter_map(|pid| Some((pid, describe(pid)?))).collect();
     let starts: BTreeMap<u32, Option<u64>> =
         processes.iter().map(|(pid, process)| (*pid, process.start_ticks)).collect();
     for process in processes.values_mut() {
@@ -53,53 +44,4 @@ fn parents_first(mut processes: BTreeMap<u32, RawProcess>) -> Vec<RawProcess> {
         }
     }
     ordered
-}
-
-/// `None` where the process has gone.
-pub fn describe(pid: u32) -> Option<RawProcess> {
-    let read = |file: &str| fs::read(format!("/proc/{pid}/{file}"));
-    let link = |file: &str| {
-        fs::read_link(format!("/proc/{pid}/{file}")).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
-    };
-    let stat = String::from_utf8_lossy(&read("stat").ok()?).into_owned();
-    // The name may hold spaces and parentheses: the fields begin after the last one.
-    let (before, after) = stat.rsplit_once(") ")?;
-    let fields: Vec<&str> = after.split(' ').collect();
-    let status = String::from_utf8_lossy(&read("status").unwrap_or_default()).into_owned();
-    let ids = |label: &str| -> Vec<u32> {
-        let line = status.lines().find_map(|line| line.strip_prefix(label)).unwrap_or_default();
-        line.split_whitespace().filter_map(|id| id.parse().ok()).collect()
-    };
-    let (uids, gids) = (ids("Uid:"), ids("Gid:"));
-    let mut cmdline = read("cmdline").unwrap_or_default();
-    cmdline.truncate(ARGV_BYTES_MAX);
-    let exe = link("exe");
-    let (exe, exe_memfd) = match exe.strip_suffix(" (deleted)") {
-        Some(gone) => (gone.to_owned(), true),
-        None => (exe, false),
-    };
-    let login_uid = String::from_utf8_lossy(&read("loginuid").unwrap_or_default())
-        .trim()
-        .parse()
-        .ok()
-        .filter(|uid| *uid != u32::MAX);
-    let cgroup = String::from_utf8_lossy(&read("cgroup").unwrap_or_default()).into_owned();
-    Some(RawProcess {
-        pid,
-        start_ticks: fields.get(19).and_then(|ticks| ticks.parse().ok()),
-        ppid: fields.get(1).and_then(|ppid| ppid.parse().ok())?,
-        parent_start_ticks: None,
-        exe,
-        name: before.split_once('(').map(|(_, name)| name.to_owned()).unwrap_or_default(),
-        argv: arguments(&cmdline),
-        cwd: link("cwd"),
-        uid: uids.first().copied(),
-        euid: uids.get(1).copied(),
-        gid: gids.first().copied(),
-        login_uid,
-        session: fields.get(3).and_then(|session| session.parse().ok()),
-        cgroup: cgroup.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned(),
-        exe_file: fs::metadata(format!("/proc/{pid}/exe")).ok().map(|file| FileId { dev: file.dev(), ino: file.ino() }),
-        exe_memfd,
-    })
 }

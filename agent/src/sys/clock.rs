@@ -17,10 +17,22 @@ impl WallOffset {
         Self { ns: nanoseconds(ClockId::CLOCK_REALTIME).saturating_sub(boot_ns()) }
     }
 
+    /// The same for nanoseconds of `CLOCK_MONOTONIC`, which stands still during suspend.
+    #[must_use]
+    pub fn read_monotonic() -> Self {
+        Self { ns: nanoseconds(ClockId::CLOCK_REALTIME).saturating_sub(nanoseconds(ClockId::CLOCK_MONOTONIC)) }
+    }
+
     #[must_use]
     pub const fn wall(self, boot_ns: u64) -> Timestamp {
         Timestamp(self.ns.saturating_add(boot_ns))
     }
+}
+
+/// The wall clock now.
+#[must_use]
+pub fn now() -> Timestamp {
+    Timestamp(nanoseconds(ClockId::CLOCK_REALTIME))
 }
 
 /// Nanoseconds since boot, as `bpf_ktime_get_boot_ns` counts them.
@@ -29,7 +41,13 @@ pub fn boot_ns() -> u64 {
     nanoseconds(ClockId::CLOCK_BOOTTIME)
 }
 
-/// Both clocks exist on every kernel the agent runs on; zero would show as 1970 rather than stop the agent.
+/// How long the host has been suspended since boot: what `CLOCK_MONOTONIC` lacks.
+#[must_use]
+pub fn suspended_ns() -> u64 {
+    boot_ns().saturating_sub(nanoseconds(ClockId::CLOCK_MONOTONIC))
+}
+
+/// The clocks exist on every kernel the agent runs on; zero would show as 1970 rather than stop the agent.
 fn nanoseconds(clock: ClockId) -> u64 {
     clock_gettime(clock).map_or(0, |time| {
         let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);

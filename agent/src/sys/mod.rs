@@ -1,8 +1,10 @@
-//! Owns: every `unsafe` block of Picket: pidfd, netlink, fanotify, namespaces, ring memory, clocks.
+//! Owns: every `unsafe` block of Picket: pidfd, netlink, fanotify, inodes, namespaces, ring memory, clocks.
 //! Never: choosing what to do; each function does one system call's worth of work and reports it.
 
 pub mod clock;
 pub mod fanotify;
+pub mod handle;
+pub mod inode;
 pub mod netlink;
 pub mod netns;
 pub mod pidfd;

@@ -1,14 +1,128 @@
-//! Owns: the bare tier: proc connector, fanotify, sock_diag and procfs.
+//! Owns: the bare tier: proc connector, fanotify, sock_diag and procfs, each in a thread of its own.
 //! Never: BPF.
 
-use super::{SensorError, SensorOptions, Source};
+mod connector;
+mod files;
+mod inotify;
+mod marks;
+mod mounts;
+mod notices;
+mod polling;
+mod processes;
+mod sockets;
+mod watched;
 
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use picket_model::Tier;
+use picket_model::raw::RawRecord;
+
+use self::files::Files;
+use self::inotify::Inotify;
+use self::polling::Sockets;
+use self::processes::Processes;
+use super::feed::Inlet;
+use super::{SensorError, SensorOptions, Source, seed};
+use crate::sys::clock::{WallOffset, boot_ns};
+
+/// One `next` hands over at most so many records, so that a flood cannot grow the batch without end.
+const BATCH_MAX: usize = 8192;
+/// The threads hear of one command at different moments: so long its records are gathered to be put in order.
+const GATHER: Duration = Duration::from_millis(2);
+
+struct BareSource {
+    inlet: Inlet,
+    waiting: VecDeque<RawRecord>,
+    blind: Vec<String>,
+}
+
+/// Opens whatever this host allows of the tier, and says what it does not.
+///
 /// # Errors
-/// When the kernel refuses the tier's interfaces.
-pub fn open(_options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
-    Err(SensorError::TierRefused {
+/// When the kernel refuses both the proc connector and fanotify: what is left would see next to nothing.
+pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
+    let mut inlet = Inlet::new("queue.bare");
+    let mut blind = vec![
+        "A program that ends within a moment may be told without its arguments.".to_owned(),
+        "TCP flows that last less than a quarter of a second, and those inside containers, are not seen.".to_owned(),
+        "Changes on mounts that only containers have are not seen.".to_owned(),
+        "A mode change of what is deleted at once is not seen.".to_owned(),
+        "UDP flows and kernel modules are not seen.".to_owned(),
+    ];
+    let processes = Processes::open(options.lifecycle_ring_bytes);
+    let files = Files::open(&options.watch_read);
+    match (processes, files) {
+        (Err(connector), Err(fanotify)) => return Err(refused(&connector, &fanotify)),
+        (processes, files) => {
+            match processes {
+                Ok(processes) => inlet.run("processes", move |feed| processes.run(&feed))?,
+                Err(error) => {
+                    blind.push(format!("Process forks, execs and exits are not seen (proc connector: {error})."))
+                }
+            }
+            match files {
+                Ok(files) => {
+                    blind.extend(files.blind_spots());
+                    inlet.run("files", move |feed| files.run(&feed))?;
+                }
+                Err(reason) => blind.push(fall_to_inotify(&mut inlet, options, &reason)?),
+            }
+        }
+    }
+    match Sockets::open() {
+        Ok(sockets) => inlet.run("sockets", move |feed| sockets.run(&feed))?,
+        Err(error) => blind.push(format!("Network connects, accepts and listens are not seen (sock_diag: {error}).")),
+    }
+    // The threads listen: whatever starts during the scan is told twice rather than not at all.
+    let waiting = seed::scan(WallOffset::read().wall(boot_ns())).into();
+    Ok(Box::new(BareSource { inlet, waiting, blind }))
+}
+
+fn refused(connector: &io::Error, fanotify: &str) -> SensorError {
+    SensorError::TierRefused {
         tier: "bare",
-        reason: "it is not built into this agent".into(),
-        hint: "use a kernel with BTF and BPF",
-    })
+        reason: format!("proc connector: {connector}; fanotify: {fanotify}"),
+        hint: "it needs root with CAP_NET_ADMIN and CAP_SYS_ADMIN, outside of a container",
+    }
+}
+
+/// The sentence that says what is lost by it.
+fn fall_to_inotify(inlet: &mut Inlet, options: &SensorOptions, reason: &str) -> Result<String, SensorError> {
+    match Inotify::open(&options.watch_paths, &options.watch_read, inlet.feed()) {
+        Ok(inotify) => {
+            let count = inotify.watches();
+            inlet.run("files", move |feed| inotify.run(&feed))?;
+            Ok(format!(
+                "File reads and writes are seen in {count} directories only, and not who does them (fanotify: {reason})."
+            ))
+        }
+        Err(error) => Ok(format!("File reads and writes are not seen (fanotify: {reason}; inotify: {error}).")),
+    }
+}
+
+impl Source for BareSource {
+    fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
+        if !self.waiting.is_empty() {
+            let count = self.waiting.len().min(BATCH_MAX);
+            return Ok(self.waiting.drain(..count).collect());
+        }
+        let until = Instant::now() + timeout;
+        loop {
+            let mut batch = self.inlet.take(until.saturating_duration_since(Instant::now()), GATHER, BATCH_MAX);
+            if !batch.is_empty() || Instant::now() >= until {
+                batch.sort_by_key(|record| record.time);
+                return Ok(batch);
+            }
+        }
+    }
+
+    fn tier(&self) -> Tier {
+        Tier::Bare
+    }
+
+    fn blind_spots(&self) -> Vec<String> {
+        self.blind.clone()
+    }
 }

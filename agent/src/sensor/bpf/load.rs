@@ -45,8 +45,9 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
         .map_err(|e| refused(&chain(&e)))?;
     watch(&mut ebpf, &options.watch_read)?;
 
+    // Each sentence names what is lost and nothing else: the drill excuses a miss by the words of these.
     let mut blind = vec![
-        "File changes by io_uring or by 32-bit system calls, and TCP accepts by io_uring, are not seen.".to_owned(),
+        "Changes by io_uring or by 32-bit system calls, and TCP accepts by io_uring, are not seen.".to_owned(),
         "UDP flows are not seen.".to_owned(),
     ];
     for (program, tracepoint, loss) in TRACEPOINTS {
@@ -69,14 +70,14 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
                 });
             }
             Err(reason) => {
-                blind.push(format!("The kernel does not refuse executions by BPF LSM ({reason}); fanotify does it."));
+                blind.push(format!("Denied programs are refused by fanotify, not by BPF LSM ({reason})."));
                 Tier::Tracing
             }
         },
     };
     if tier != Tier::Full {
         blind.push(
-            "A caller that rewrites its own path argument during the call can disguise a rename, delete or mode change."
+            "A caller that alters its own path argument during the call can disguise a rename, delete or mode change."
                 .to_owned(),
         );
     }

@@ -4,7 +4,8 @@
 use picket_model::raw::RawKind;
 use proptest::prelude::*;
 
-use super::{arguments, kernel_dev, parts, record, resolve, user_dev};
+use super::{kernel_dev, parts, record, resolve, user_dev};
+use crate::procfs::arguments;
 use crate::sys::clock::WallOffset;
 
 proptest! {

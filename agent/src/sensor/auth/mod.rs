@@ -1,0 +1,112 @@
+//! Owns: sign-ins, from what sshd writes to the journal or to a text log, beside whatever tier the kernel allows.
+//! Never: deciding whether a sign-in is bad.
+
+mod journal;
+mod parse;
+mod text;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use picket_model::raw::{RawActor, RawKind, RawRecord};
+use picket_model::{AuthActivity, Tier, Timestamp};
+
+use self::parse::{Attempt, Attempts};
+use super::feed::{Feed, Inlet};
+use super::{ExecDenyMap, SensorError, SensorOptions, Source};
+use crate::sys::clock::{WallOffset, boot_ns};
+
+/// A sign-in waits for the tier's next record at most so long.
+const SHARE: Duration = Duration::from_millis(250);
+/// A guess takes sshd longer than this to refuse: hundreds a second are told.
+const BATCH_MAX: usize = 1024;
+
+/// A tier with the sign-ins among its records.
+struct WithSignIns {
+    tier: Box<dyn Source>,
+    inlet: Inlet,
+    blind: Vec<String>,
+}
+
+/// # Errors
+/// When the host gives no thread.
+pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
+    let mut inlet = Inlet::new("queue.auth");
+    let journal = if options.auth_logs.is_empty() { journal::Journal::find() } else { None };
+    let mut blind = Vec::new();
+    if let Some(journal) = journal {
+        inlet.run("journal", move |feed| journal.run(&Teller::new(feed)))?;
+    } else {
+        let logs = if options.auth_logs.is_empty() {
+            text::DEFAULTS.map(PathBuf::from).to_vec()
+        } else {
+            options.auth_logs.clone()
+        };
+        let names = logs.iter().map(|log| log.display().to_string()).collect::<Vec<_>>().join(" and ");
+        blind.push(if logs.iter().any(|log| log.exists()) {
+            format!("Sign-ins come from {names}, where any local user can feign some through syslog.")
+        } else {
+            format!("Sign-ins are not seen: there is neither a journal nor {names}.")
+        });
+        inlet.run("auth-log", move |feed| text::run(&logs, &Teller::new(feed)))?;
+    }
+    Ok(Box::new(WithSignIns { tier, inlet, blind }))
+}
+
+impl Source for WithSignIns {
+    fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
+        let until = Instant::now() + timeout;
+        loop {
+            let mut signed = self.inlet.take(Duration::ZERO, Duration::ZERO, BATCH_MAX);
+            let left = until.saturating_duration_since(Instant::now());
+            let wait = if signed.is_empty() { left.min(SHARE) } else { Duration::ZERO };
+            let mut batch = self.tier.next(wait)?;
+            batch.append(&mut signed);
+            if !batch.is_empty() || Instant::now() >= until {
+                return Ok(batch);
+            }
+        }
+    }
+
+    fn tier(&self) -> Tier {
+        self.tier.tier()
+    }
+
+    fn blind_spots(&self) -> Vec<String> {
+        [self.tier.blind_spots(), self.blind.clone()].concat()
+    }
+
+    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
+        self.tier.exec_deny()
+    }
+}
+
+/// What both sources do with a line of sshd's.
+struct Teller {
+    feed: Feed,
+    attempts: std::cell::RefCell<Attempts>,
+}
+
+impl Teller {
+    fn new(feed: Feed) -> Self {
+        Self { feed, attempts: std::cell::RefCell::default() }
+    }
+
+    /// `time` and `pid` where the source knows them for certain.
+    fn hear(&self, message: &str, time: Option<Timestamp>, pid: Option<u32>) {
+        let attempt = self.attempts.borrow_mut().hear(message);
+        let Some(Attempt { user, source, success, times }) = attempt else { return };
+        for _ in 0..times {
+            self.feed.tell(RawRecord {
+                time: time.unwrap_or_else(|| WallOffset::read().wall(boot_ns())),
+                actor: pid.map(|pid| RawActor { pid, start_ticks: None }),
+                kind: logon(user.clone(), source, success),
+            });
+        }
+    }
+}
+
+fn logon(user: String, source: Option<IpAddr>, success: bool) -> RawKind {
+    RawKind::Authentication { activity: AuthActivity::Logon, user, service: "sshd".into(), source, success }
+}
