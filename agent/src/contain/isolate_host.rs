@@ -93,6 +93,12 @@ pub fn verify(scope: &IsolationScope) -> Result<bool, IsolateError> {
 
 /// Takes the table away; true where there was one.
 pub fn undo(scope: &IsolationScope) -> Result<bool, IsolateError> {
+    // A namespace that is gone took its table along.
+    if let IsolationScope::Namespace { name } = scope
+        && !namespace_path(name)?.exists()
+    {
+        return Ok(false);
+    }
     if listed(scope)?.is_none() {
         return Ok(false);
     }

@@ -14,8 +14,6 @@ use sha2::{Digest, Sha256};
 const MAX_ENTRY: usize = 256 * 1024;
 /// Some 60,000 entries. Compaction keeps a journal far below; one that reaches it is refused, not read into memory.
 const MAX_JOURNAL: u64 = 64 * 1024 * 1024;
-/// Length and the first 8 bytes of the SHA-256 of the body: found by accident once in 2^64 torn writes.
-const HEADER: usize = 12;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -71,14 +69,11 @@ impl Journal {
     /// Durable when it returns; after an error the journal is as it was before.
     pub fn append<T: Serialize>(&mut self, entry: &T) -> Result<(), JournalError> {
         let fail = |path: &Path, source| JournalError::Io { doing: "append to", path: path.to_owned(), source };
-        let body = serde_json::to_vec(entry).map_err(|error| fail(&self.path, error.into()))?;
-        let full = self.length + (HEADER + body.len()) as u64;
-        if body.len() > MAX_ENTRY || full > MAX_JOURNAL {
-            return Err(JournalError::Full { size: body.len(), path: self.path.clone() });
+        let frame = framed(entry, &self.path)?;
+        let full = self.length + frame.len() as u64;
+        if full > MAX_JOURNAL {
+            return Err(JournalError::Full { size: frame.len(), path: self.path.clone() });
         }
-        let mut frame = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
-        frame.extend_from_slice(&checksum(&body));
-        frame.extend_from_slice(&body);
         if let Err(source) = self.file.write_all(&frame).and_then(|()| self.file.sync_data()) {
             // Else the next entry would stand behind a torn one and be lost with it.
             self.file.set_len(self.length).map_err(|source| fail(&self.path, source))?;
@@ -87,8 +82,56 @@ impl Journal {
         self.length = full;
         Ok(())
     }
+
+    /// Bytes on the disk.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Puts `entries` in the place of all that was written before, in one step.
+    pub fn replace<'a, T: Serialize + 'a>(&mut self, entries: impl Iterator<Item = &'a T>) -> Result<(), JournalError> {
+        let path = self.path.clone();
+        let fail = |doing| move |source| JournalError::Io { doing, path: path.clone(), source };
+        let new = self.path.with_extension("new");
+        let mut bytes = Vec::new();
+        for entry in entries {
+            bytes.extend(framed(entry, &self.path)?);
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&new)
+            .map_err(fail.clone()("rewrite"))?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fail.clone()("rewrite"))?;
+        std::fs::rename(&new, &self.path).map_err(fail.clone()("put the new one in the place of"))?;
+        // From here on the old file has no name any more: nothing may be appended to it.
+        self.file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(fail.clone()("open"))?;
+        self.length = bytes.len() as u64;
+        let directory = self.path.parent().unwrap_or(Path::new("."));
+        File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))
+    }
 }
 
+/// Length, checksum, body.
+fn framed<T: Serialize>(entry: &T, path: &Path) -> Result<Vec<u8>, JournalError> {
+    let body = serde_json::to_vec(entry).map_err(|error| JournalError::Io {
+        doing: "append to",
+        path: path.to_owned(),
+        source: error.into(),
+    })?;
+    if body.len() > MAX_ENTRY {
+        return Err(JournalError::Full { size: body.len(), path: path.to_owned() });
+    }
+    let mut frame = u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
+    frame.extend_from_slice(&checksum(&body));
+    frame.extend_from_slice(&body);
+    Ok(frame)
+}
+
+/// The first 8 bytes of the SHA-256: right by accident once in 2^64 torn writes.
 fn checksum(body: &[u8]) -> [u8; 8] {
     let mut sum = [0; 8];
     sum.copy_from_slice(&Sha256::digest(body)[..8]);

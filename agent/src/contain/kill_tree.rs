@@ -1,14 +1,15 @@
 //! Owns: killing one process and everything below it: freeze top-down until nothing new appears, kill, see it gone.
 //! Never: a signal by bare pid, or to pid 1, a kernel thread, the agent itself or anything that it descends from.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
-use picket_model::process::ProcessKey;
+use picket_model::process::{ANCESTORS_MAX, ProcessKey};
 
+use crate::procfs::{self, View};
 use crate::sys::pidfd::PidFd;
 
 /// A tree larger than this is a fork bomb: what was found is killed and the rest is reported as left.
@@ -26,6 +27,8 @@ pub enum KillError {
     Recycled { pid: u32, expected: u64, found: u64 },
     #[error("pid {pid} is already gone; nothing was killed")]
     Gone { pid: u32 },
+    #[error("killing has no inverse; start the service again if pid {pid} was one")]
+    NoInverse { pid: u32 },
     #[error("cannot {doing} for pid {pid}: {source}; run the agent as root with /proc mounted")]
     System { doing: &'static str, pid: u32, source: io::Error },
     #[error("still alive after the deadline: {pids:?}; they may hang in the kernel, look at /proc/PID/stack")]
@@ -36,10 +39,12 @@ pub enum KillError {
     Unbounded { killed: usize },
 }
 
-/// The processes killed, the root first.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Killed {
+    /// The processes killed, the root first.
     pub pids: Vec<u32>,
+    /// Protected ones in the tree that were left out; what is below them is not counted.
+    pub spared: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -49,23 +54,46 @@ struct Stat {
     start: u64,
 }
 
-/// Kills `target`, the `known` descendants that lost their parent since, and all that is below them.
-pub fn apply(target: &ProcessKey, known: &[ProcessKey], patience: Duration) -> Result<Killed, KillError> {
+/// Whether the target may be killed. One that has ended is no error: what it left behind may live on. Nothing is done
+/// yet.
+pub fn plan(target: &ProcessKey) -> Result<(), KillError> {
+    match hold(target.pid, Some(target.start_ticks)) {
+        Ok(_) | Err(KillError::Gone { .. } | KillError::Recycled { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Kills `target`, the `known` descendants that lost their parent since, and all that is below them. A target that has
+/// ended by itself is as good as killed; those it left behind are not spared for that. Left out are root's processes of
+/// the executables in `spare` and all below them: a daemon that an administrator started from a shell is the host's.
+pub fn apply(
+    target: &ProcessKey,
+    known: &[ProcessKey],
+    spare: &[String],
+    patience: Duration,
+) -> Result<Killed, KillError> {
     let deadline = Instant::now() + patience;
-    let mut held = vec![(target.pid, hold(target.pid, Some(target.start_ticks))?)];
-    for key in known.iter().take(MAX_TREE) {
+    let mut held = match hold(target.pid, Some(target.start_ticks)) {
+        Ok(fd) => vec![(target.pid, fd)],
+        Err(KillError::Gone { .. }) => Vec::new(),
+        Err(KillError::Recycled { .. }) if !known.is_empty() => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let mut spared = Spared::among(known, spare);
+    for key in known.iter().take(MAX_TREE).filter(|key| !spared.covers(key.pid)) {
         // One that ended or whose pid serves another is no part of the tree any more.
         if let Ok(fd) = hold(key.pid, Some(key.start_ticks)) {
             held.push((key.pid, fd));
         }
     }
-    let frozen = freeze(&mut held);
+    let frozen = freeze(&mut held, &mut spared);
     // Whatever froze must die, even where the scan or one signal failed: a stopped tree is a half-done act.
-    let sent: Vec<_> = held.iter().map(|(pid, fd)| send(*pid, fd, Signal::SIGKILL)).collect();
+    // Deepest first: after a crash in between, what is left still hangs below the root and is found again by it.
+    let sent: Vec<_> = held.iter().rev().map(|(pid, fd)| send(*pid, fd, Signal::SIGKILL)).collect();
     sent.into_iter().collect::<Result<(), _>>()?;
-    verify(&held, deadline)?;
+    all_gone(&held, deadline)?;
     if frozen? {
-        Ok(Killed { pids: held.iter().map(|(pid, _)| *pid).collect() })
+        Ok(Killed { pids: held.iter().map(|(pid, _)| *pid).collect(), spared: spared.found.len() })
     } else {
         Err(KillError::Unbounded { killed: held.len() })
     }
@@ -73,7 +101,7 @@ pub fn apply(target: &ProcessKey, known: &[ProcessKey], patience: Duration) -> R
 
 /// Whether the process that `target` names is no longer running.
 #[must_use]
-pub fn verify_gone(target: &ProcessKey) -> bool {
+pub fn verify(target: &ProcessKey) -> bool {
     match hold_unchecked(target.pid, Some(target.start_ticks)) {
         Ok(fd) => fd.wait_gone(Duration::ZERO).unwrap_or(false),
         Err(KillError::Gone { .. } | KillError::Recycled { .. }) => true,
@@ -81,15 +109,31 @@ pub fn verify_gone(target: &ProcessKey) -> bool {
     }
 }
 
+/// There is none.
+pub fn undo(target: &ProcessKey) -> Result<(), KillError> {
+    Err(KillError::NoInverse { pid: target.pid })
+}
+
+/// Lets the target and all below it run on: what a crash between the freezing and the killing leaves stopped.
+pub fn thaw(target: &ProcessKey) -> Result<(), KillError> {
+    let mut held = vec![(target.pid, hold(target.pid, Some(target.start_ticks))?)];
+    for (pid, start) in below(&held, &mut Spared::default())? {
+        if let Ok(fd) = hold(pid, Some(start)) {
+            held.push((pid, fd));
+        }
+    }
+    held.iter().try_for_each(|(pid, fd)| send(*pid, fd, Signal::SIGCONT))
+}
+
 /// Stops all that is held and all below it, until a scan after the last stop finds nothing new. False: it never ended.
-fn freeze(held: &mut Vec<(u32, PidFd)>) -> Result<bool, KillError> {
+fn freeze(held: &mut Vec<(u32, PidFd)>, spared: &mut Spared<'_>) -> Result<bool, KillError> {
     let mut stopped = 0;
     for _ in 0..MAX_SCANS {
         for (pid, fd) in held.iter().skip(stopped) {
             send(*pid, fd, Signal::SIGSTOP)?;
         }
         stopped = held.len();
-        for (pid, start) in below(held)? {
+        for (pid, start) in below(held, spared)? {
             if held.len() >= MAX_TREE {
                 return Ok(false);
             }
@@ -106,8 +150,8 @@ fn freeze(held: &mut Vec<(u32, PidFd)>) -> Result<bool, KillError> {
     Ok(false)
 }
 
-/// Live processes below the held ones that are not held yet.
-fn below(held: &[(u32, PidFd)]) -> Result<Vec<(u32, u64)>, KillError> {
+/// Live processes below the held ones that are not held yet, without the spared and what is below them.
+fn below(held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64)>, KillError> {
     let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
     let entries =
         std::fs::read_dir("/proc").map_err(|source| KillError::System { doing: "list /proc", pid: 0, source })?;
@@ -116,18 +160,75 @@ fn below(held: &[(u32, PidFd)]) -> Result<Vec<(u32, u64)>, KillError> {
             children.entry(stat.parent).or_default().push((pid, stat.start));
         }
     }
-    let mut seen: std::collections::HashSet<u32> = held.iter().map(|(pid, _)| *pid).collect();
+    let mut seen: HashSet<u32> = held.iter().map(|(pid, _)| *pid).collect();
     let mut queue: Vec<u32> = seen.iter().copied().collect();
     let mut found = Vec::new();
     while let Some(parent) = queue.pop() {
         for &(pid, start) in children.get(&parent).into_iter().flatten() {
-            if seen.insert(pid) {
+            if seen.insert(pid) && !spared.takes(pid) {
                 found.push((pid, start));
                 queue.push(pid);
             }
         }
     }
     Ok(found)
+}
+
+/// Protected processes met in the tree.
+#[derive(Default)]
+struct Spared<'a> {
+    executables: &'a [String],
+    found: HashSet<u32>,
+}
+
+impl<'a> Spared<'a> {
+    fn among(known: &[ProcessKey], executables: &'a [String]) -> Self {
+        let mut spared = Self { executables, found: HashSet::new() };
+        for key in known {
+            if matches!(read_stat(key.pid), Ok(Some(stat)) if stat.start == key.start_ticks) {
+                spared.takes(key.pid);
+            }
+        }
+        spared
+    }
+
+    /// Whether the process is one of them; it is remembered.
+    fn takes(&mut self, pid: u32) -> bool {
+        let spared = is_spared(pid, self.executables);
+        if spared {
+            self.found.insert(pid);
+        }
+        spared
+    }
+
+    /// Whether it is one of those found, or runs below one.
+    fn covers(&self, pid: u32) -> bool {
+        let mut at = pid;
+        for _ in 0..ANCESTORS_MAX {
+            if self.found.contains(&at) {
+                return true;
+            }
+            match read_stat(at) {
+                Ok(Some(stat)) if stat.parent > 1 => at = stat.parent,
+                _ => return false,
+            }
+        }
+        false
+    }
+}
+
+/// Whether it runs one of these executables, by the host's own file system and as root: anybody could start a program
+/// that the host stands on and hide below it.
+pub fn is_spared(pid: u32, executables: &[String]) -> bool {
+    if executables.is_empty() {
+        return false;
+    }
+    let Ok(exe) = std::fs::read_link(format!("/proc/{pid}/exe")) else { return false };
+    let exe = exe.to_string_lossy();
+    let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
+    executables.iter().any(|listed| listed == exe)
+        && procfs::view(pid, None) == View::Own
+        && procfs::user(pid) == Some(0)
 }
 
 fn hold(pid: u32, start: Option<u64>) -> Result<PidFd, KillError> {
@@ -181,7 +282,7 @@ fn send(pid: u32, fd: &PidFd, signal: Signal) -> Result<(), KillError> {
     }
 }
 
-fn verify(held: &[(u32, PidFd)], deadline: Instant) -> Result<(), KillError> {
+fn all_gone(held: &[(u32, PidFd)], deadline: Instant) -> Result<(), KillError> {
     let mut pids = Vec::new();
     for (pid, fd) in held {
         let left = deadline.saturating_duration_since(Instant::now());

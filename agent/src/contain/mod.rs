@@ -1,6 +1,302 @@
 //! Owns: carrying out authorised actions: plan, apply, verify, undo, and the journal written before each.
 //! Never: making `Authorized`, or choosing what to do.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use picket_model::Timestamp;
+use picket_model::action::{Action, ActionKind, ActionReport, ActionState, IsolationScope, Principal};
+use picket_model::id::ActionId;
+use picket_model::process::{FileId, ProcessKey};
+use picket_policy::{Authorized, Grounds};
+
+use crate::sys::clock;
+
+pub mod deny_execution;
+pub mod exec_guard;
+mod exec_judge;
+mod filesystems;
 pub mod isolate_host;
 pub mod journal;
+mod kept;
 pub mod kill_tree;
+mod ledger;
+mod paths;
+pub mod quarantine_file;
+mod recover;
+mod steps;
+pub mod vault;
+mod walk;
+
+pub use deny_execution::ExecDeny;
+
+use deny_execution::{Denials, Health};
+use journal::JournalError;
+use ledger::{Entry, Ledger, Undoing};
+use steps::{Beside, Steps};
+use vault::Vault;
+
+/// Containments in force at once. Budgets allow far fewer; more is a loop somewhere.
+const IN_FORCE_MAX: usize = 4_096;
+/// How long after a failed end of a lease it is tried again.
+const END_AGAIN_AFTER_MS: u64 = 60_000;
+
+/// Where containment works and whom it never cuts off.
+#[derive(Clone, Debug)]
+pub struct ContainOptions {
+    /// Holds `containment.journal` and `vault`, both for root alone.
+    pub state_dir: PathBuf,
+    /// Stay reachable during an isolation.
+    pub coordinators: Vec<SocketAddr>,
+    /// This boot as process keys name it.
+    pub boot: u32,
+    /// Bytes of all quarantined files together.
+    pub vault_bytes_max: u64,
+    /// Where a denial of execution without a directory counts, each named by a path on it; all local ones if `None`.
+    pub exec_filesystems: Option<Vec<PathBuf>>,
+}
+
+impl ContainOptions {
+    #[must_use]
+    pub const fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
+        Self { state_dir, coordinators, boot, vault_bytes_max: vault::VAULT_BYTES_MAX, exec_filesystems: None }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ContainError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("cannot open the vault {path}: {source}; it is a directory of the agent's own, owned by root")]
+    Vault { path: PathBuf, source: std::io::Error },
+    #[error("no action {id} is known here; `picket actions` lists those of this host that can be undone")]
+    Unknown { id: ActionId },
+    #[error("action {id} is {}; only what is in force can be undone", state.word())]
+    NotInForce { id: ActionId, state: ActionState },
+    #[error("cannot undo action {id}: {reason}")]
+    Undo { id: ActionId, reason: String },
+}
+
+/// What is contained on this host. Everything it does is in the journal before it is done.
+///
+/// Whoever holds it calls [`Containment::expire`] at least every second while something is in force: leases end there,
+/// and the guard of executions is looked after.
+pub struct Containment {
+    ledger: Ledger,
+    steps: Steps,
+    boot: u32,
+    /// Ends of leases that failed, and when they are tried again.
+    again: HashMap<ActionId, Timestamp>,
+}
+
+impl Containment {
+    /// Puts back in force what was, ends what ran out meanwhile, and brings what a crash cut short to an end.
+    pub fn open(
+        options: ContainOptions,
+        deny: Option<Box<dyn ExecDeny>>,
+    ) -> Result<(Self, Vec<ActionReport>), ContainError> {
+        let path = options.state_dir.join("vault");
+        let vault = Vault::open(path.clone(), options.vault_bytes_max)
+            .map_err(|source| ContainError::Vault { path, source })?;
+        let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"))?;
+        let denials = Denials::new(deny, options.exec_filesystems);
+        let steps = Steps { vault, denials, coordinators: options.coordinators };
+        let mut containment = Self { ledger, steps, boot: options.boot, again: HashMap::new() };
+        let reports = containment.recover(cut_short);
+        Ok((containment, reports))
+    }
+
+    /// What the journal knows to be done after `since`: a crash may have come between the journal and the telling.
+    #[must_use]
+    pub fn settled_since(&self, since: Timestamp) -> Vec<ActionReport> {
+        self.ledger.settled_since(since)
+    }
+
+    /// Journal, act, check, journal. The same action again does nothing and gives the same report.
+    ///
+    /// `known`: processes that belong to the target's tree though they lost their parent, or that run the content.
+    /// `file`: the very file to be taken away, where it is known; another one at its path stays.
+    pub fn apply(
+        &mut self,
+        action: Authorized<Action>,
+        grounds: Grounds,
+        known: &[ProcessKey],
+        file: Option<FileId>,
+        event_time: Option<Timestamp>,
+    ) -> ActionReport {
+        let action = action.into_inner();
+        if let Some(entry) = self.ledger.get(action.id) {
+            return entry.report.clone();
+        }
+        let mut entry = Entry::planned(action, grounds, clock::now());
+        if self.ledger.in_force().count() >= IN_FORCE_MAX {
+            let why = format!("{IN_FORCE_MAX} containments are in force, the limit; undo some or let their leases end");
+            return self.settle(&entry, ActionState::Failed, why, event_time);
+        }
+        let beside = Beside { known, spare: &entry.spare, file, size: self.size_of(&entry.report.action) };
+        let plan = match self.steps.plan(&entry.report.action, beside) {
+            Ok(plan) => plan,
+            Err(error) => return self.settle(&entry, ActionState::Failed, error.to_string(), event_time),
+        };
+        entry.kept = plan.kept();
+        if let Err(error) = self.ledger.write(entry.clone()) {
+            let why = format!("nothing was done, for it could not be written down before: {error}");
+            return self.settle(&entry, ActionState::Failed, why, event_time);
+        }
+        let lease = self.lease_left(&entry, clock::now());
+        match self.steps.apply(entry.id(), plan, lease) {
+            Ok(detail) => self.settle(&entry, ActionState::Applied, detail, event_time),
+            Err(error) => self.settle(&entry, ActionState::Failed, error.to_string(), event_time),
+        }
+    }
+
+    /// Takes back what is in force. On an error it stays in force.
+    pub fn undo(&mut self, id: ActionId, principal: &Principal, note: &str) -> Result<ActionReport, ContainError> {
+        let entry = self.ledger.get(id).ok_or(ContainError::Unknown { id })?.clone();
+        let state = entry.report.state;
+        match (&entry.report.action.kind, state) {
+            (ActionKind::KillTree { target }, ActionState::Applied) => {
+                let reason = kill_tree::undo(target).err().map_or(String::new(), |error| error.to_string());
+                return Err(ContainError::Undo { id, reason });
+            }
+            (_, ActionState::Undone | ActionState::Expired) => return Ok(entry.report),
+            _ if !self.ledger.holds(id) => return Err(ContainError::NotInForce { id, state }),
+            _ => {}
+        }
+        let (principal, note) = (Some(principal.clone()), note.to_owned());
+        self.end(&entry, Undoing { state: ActionState::Undone, principal, note })
+    }
+
+    /// Ends the leases that ran out, and looks after what refuses executions.
+    pub fn expire(&mut self, now: Timestamp) -> Vec<ActionReport> {
+        let mut reports = self.look_after_denials();
+        let due: Vec<Entry> = self.ledger.in_force().filter(|entry| self.ends(entry) <= now).cloned().collect();
+        for entry in due {
+            let undoing = Undoing { state: ActionState::Expired, principal: None, note: String::new() };
+            match self.end(&entry, undoing) {
+                Ok(report) => reports.push(report),
+                Err(error) => {
+                    let first = self.again.insert(entry.id(), now.plus_millis(END_AGAIN_AFTER_MS)).is_none();
+                    let why = format!("its lease ran out, yet it stays in force and is tried again: {error}");
+                    // Told once: the next tries would say the same.
+                    reports.extend(first.then(|| entry.turned(ActionState::Applied, clock::now(), why).report));
+                }
+            }
+        }
+        reports
+    }
+
+    /// When [`Containment::expire`] has the next lease to end.
+    #[must_use]
+    pub fn next_expiry(&self) -> Option<Timestamp> {
+        self.ledger.in_force().map(|entry| self.ends(entry)).min()
+    }
+
+    /// Whether the whole host is cut off; a namespace alone does not count.
+    #[must_use]
+    pub fn isolated(&self) -> bool {
+        let host = ActionKind::IsolateHost { scope: IsolationScope::Host };
+        self.ledger.in_force().any(|entry| entry.report.action.kind == host)
+    }
+
+    /// The last word on an action that is or was contained here, while it is remembered.
+    #[must_use]
+    pub fn report(&self, id: ActionId) -> Option<ActionReport> {
+        self.ledger.get(id).map(|entry| entry.report.clone())
+    }
+
+    /// What is contained now, as it was reported.
+    #[must_use]
+    pub fn in_force(&self) -> Vec<ActionReport> {
+        self.ledger.in_force().map(|entry| entry.report.clone()).collect()
+    }
+
+    /// Executions refused since the guard last changed.
+    #[must_use]
+    pub fn executions_refused(&self) -> u64 {
+        self.steps.denials.refused()
+    }
+
+    fn ends(&self, entry: &Entry) -> Timestamp {
+        let until = entry.until.unwrap_or(Timestamp(u64::MAX));
+        self.again.get(&entry.id()).map_or(until, |again| until.max(*again))
+    }
+
+    /// Of a lasting action, with the lease of another on the same scope, if that one is longer.
+    fn lease_left(&self, entry: &Entry, now: Timestamp) -> u64 {
+        let own = entry.until.map_or(0, |until| until.millis_since(now));
+        steps::other_isolation(self.ledger.in_force(), entry, now).map_or(own, |other| other.max(own))
+    }
+
+    /// A content that is or was in the vault has a known size: then the guard hashes nothing of another size.
+    fn size_of(&self, action: &Action) -> Option<u64> {
+        let ActionKind::DenyExecution { sha256, .. } = &action.kind else { return None };
+        self.ledger.kept().find(|kept| kept.sha256 == *sha256).map(|kept| kept.size)
+    }
+
+    /// The last word on an action that was asked for, in memory and on the disk.
+    fn settle(&mut self, entry: &Entry, state: ActionState, detail: String, event: Option<Timestamp>) -> ActionReport {
+        let now = clock::now();
+        let mut next = entry.turned(state, now, detail);
+        next.report.latency_us = event.map_or(0, |event| now.0.saturating_sub(event.0) / 1_000);
+        self.write_down(next)
+    }
+
+    /// What is done is done: where the disk does not take it, memory and the report still say it.
+    fn write_down(&mut self, mut entry: Entry) -> ActionReport {
+        if let Err(error) = self.ledger.write(entry.clone()) {
+            entry.report.detail += &format!("; not written down: {error}");
+            self.ledger.take(entry.clone());
+        }
+        entry.report
+    }
+
+    /// The intent first, so that a crash in between ends in the undoing and not in a new act.
+    fn end(&mut self, entry: &Entry, undoing: Undoing) -> Result<ActionReport, ContainError> {
+        let mut intent = entry.clone();
+        intent.undoing = Some(undoing.clone());
+        self.ledger.write(intent)?;
+        let others = steps::other_isolation(self.ledger.in_force(), entry, clock::now());
+        match self.steps.undo(entry, others) {
+            Ok(detail) => {
+                self.again.remove(&entry.id());
+                let detail = told(&undoing, &detail);
+                Ok(self.write_down(entry.turned(undoing.state, clock::now(), detail)))
+            }
+            Err(error) => {
+                self.write_down(entry.clone());
+                Err(ContainError::Undo { id: entry.id(), reason: error.to_string() })
+            }
+        }
+    }
+
+    fn look_after_denials(&mut self) -> Vec<ActionReport> {
+        let why = match self.steps.denials.look_after() {
+            Health::Sound => return Vec::new(),
+            Health::Restarted => {
+                "executions waited too long for an answer and were let through; refusing anew".to_owned()
+            }
+            Health::Lost(why) => format!("executions are no longer asked about: {why}"),
+        };
+        let mut reports = Vec::new();
+        for id in self.steps.denials.ids() {
+            let Some(entry) = self.ledger.get(id).cloned() else { continue };
+            if self.steps.denials.verify(id) {
+                reports.push(entry.turned(ActionState::Applied, clock::now(), why.clone()).report);
+            } else {
+                let left = self.steps.undo(&entry, None).err().map_or(String::new(), |error| format!("; {error}"));
+                reports.push(self.write_down(entry.turned(ActionState::Failed, clock::now(), format!("{why}{left}"))));
+            }
+        }
+        reports
+    }
+}
+
+fn told(undoing: &Undoing, detail: &str) -> String {
+    match (&undoing.principal, undoing.note.as_str()) {
+        (None, _) => format!("the lease ran out: {detail}"),
+        (Some(principal), "") => format!("{detail}, at the word of {principal}"),
+        (Some(principal), note) => format!("{detail}, at the word of {principal}: {note}"),
+    }
+}

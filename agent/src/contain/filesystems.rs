@@ -1,0 +1,64 @@
+//! Owns: which mounted filesystems a program could be started from and that answer by themselves.
+//! Never: marking them.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::PathBuf;
+
+/// A host with more local filesystems gets the first of them; containers share theirs with few exceptions.
+const FILESYSTEMS_MAX: usize = 128;
+/// Kinds that hold no programs.
+const WITHOUT_PROGRAMS: [&str; 18] = [
+    "proc",
+    "sysfs",
+    "cgroup",
+    "cgroup2",
+    "devpts",
+    "securityfs",
+    "debugfs",
+    "tracefs",
+    "bpf",
+    "pstore",
+    "mqueue",
+    "hugetlbfs",
+    "configfs",
+    "fusectl",
+    "nsfs",
+    "binfmt_misc",
+    "autofs",
+    "efivarfs",
+];
+/// Kinds whose answer depends on another machine or process: a hash could hang there.
+const ELSEWHERE: [&str; 9] = ["nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "fuse", "fuseblk"];
+
+/// One mount point of each local filesystem.
+pub fn local() -> io::Result<Vec<PathBuf>> {
+    Ok(parse(&std::fs::read_to_string("/proc/self/mountinfo")?))
+}
+
+/// `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAGS] - KIND SOURCE OPTIONS`, one mount a line.
+#[must_use]
+pub fn parse(mountinfo: &str) -> Vec<PathBuf> {
+    let (mut seen, mut found) = (HashSet::new(), Vec::new());
+    for line in mountinfo.lines() {
+        let Some((mount, filesystem)) = line.split_once(" - ") else { continue };
+        let kind = filesystem.split(' ').next().unwrap_or_default();
+        let mut fields = mount.split(' ').skip(2);
+        let (Some(device), Some(point)) = (fields.next(), fields.nth(1)) else { continue };
+        let elsewhere = ELSEWHERE.contains(&kind) || kind.starts_with("fuse.");
+        if found.len() < FILESYSTEMS_MAX && !elsewhere && !WITHOUT_PROGRAMS.contains(&kind) && seen.insert(device) {
+            found.push(PathBuf::from(unescaped(point)));
+        }
+    }
+    found
+}
+
+/// Space, tab, newline and backslash stand as three octal digits.
+fn unescaped(point: &str) -> String {
+    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
+        .into_iter()
+        .fold(point.to_owned(), |text, (code, plain)| text.replace(code, plain))
+}
+
+#[cfg(test)]
+mod tests;

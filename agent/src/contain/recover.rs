@@ -1,0 +1,171 @@
+//! Owns: what happens at the start to actions that a crash cut short and to containments still in force.
+//! Never: a new act that nobody had decided.
+
+use picket_model::Timestamp;
+use picket_model::action::{ActionKind, ActionReport, ActionState};
+use picket_model::process::ProcessKey;
+
+use super::ledger::{Entry, Undoing};
+use super::steps::{self, Beside, StepError};
+use super::{Containment, isolate_host, kill_tree, quarantine_file};
+use crate::sys::clock;
+
+/// A kill decided so recently is carried to its end; an older one might no longer be wanted.
+const FINISH_WITHIN_MS: u64 = 60_000;
+
+/// How an action stands now, and why, in words.
+type Found = (ActionState, String);
+
+impl Containment {
+    /// Reports what changed; what is in force as before needs no report.
+    pub(super) fn recover(&mut self, cut_short: Vec<Entry>) -> Vec<ActionReport> {
+        let now = clock::now();
+        let unfinished: Vec<_> = cut_short.iter().map(Entry::id).collect();
+        let lasting = |entry: &&Entry| !unfinished.contains(&entry.id()) && self.ends(entry) > now;
+        let in_force: Vec<Entry> = self.ledger.in_force().filter(lasting).cloned().collect();
+        let mut reports = Vec::new();
+        for entry in cut_short {
+            let found = match &entry.undoing {
+                Some(undoing) => self.finish_undoing(&entry, undoing),
+                None => Some(self.finish(&entry, now)),
+            };
+            if let Some((state, detail)) = found {
+                reports.push(self.write_down(entry.turned(state, now, detail)));
+            }
+        }
+        for entry in in_force {
+            if let Err(why) = self.arm(&entry, now) {
+                let detail = format!("no longer in force after the agent started again: {why}");
+                reports.push(self.write_down(entry.turned(ActionState::Failed, now, detail)));
+            }
+        }
+        reports.extend(self.expire(now));
+        reports
+    }
+
+    /// An act that was announced, and perhaps begun.
+    fn finish(&mut self, entry: &Entry, now: Timestamp) -> Found {
+        match &entry.report.action.kind {
+            ActionKind::KillTree { target } => self.finish_kill(target, entry, now),
+            ActionKind::QuarantineFile { .. } => match &entry.kept {
+                Some(kept) => match quarantine_file::recover(&self.steps.vault, entry.id(), kept) {
+                    Ok(true) => applied(format!("took away {}; the agent ended meanwhile", kept.path.display())),
+                    Ok(false) => failed(format!("the agent ended before {} was taken away", kept.path.display())),
+                    Err(error) => failed(format!("the agent ended meanwhile: {error}")),
+                },
+                None => failed("the agent ended before the file was looked at".to_owned()),
+            },
+            // Its guard ended with the agent: nothing of it is left.
+            ActionKind::DenyExecution { .. } => failed("the agent ended before executions were refused".to_owned()),
+            ActionKind::IsolateHost { scope } => {
+                let others = steps::other_isolation(self.ledger.in_force(), entry, now);
+                match isolate_host::verify(scope) {
+                    Ok(true) if others.is_none() => applied("cut off; the agent ended meanwhile".to_owned()),
+                    Ok(_) => failed("the agent ended before the network was cut".to_owned()),
+                    Err(error) => failed(format!("the agent ended meanwhile: {error}")),
+                }
+            }
+        }
+    }
+
+    fn finish_kill(&mut self, target: &ProcessKey, entry: &Entry, now: Timestamp) -> Found {
+        if target.boot != self.boot {
+            return failed("the host started again before it was done; the process went with it".to_owned());
+        }
+        if kill_tree::verify(target) {
+            return applied(format!("process {target} is gone; the agent ended meanwhile"));
+        }
+        let fresh = now.millis_since(entry.report.time) < FINISH_WITHIN_MS;
+        let done = if fresh {
+            let beside = Beside { spare: &entry.spare, ..Beside::default() };
+            let plan = self.steps.plan(&entry.report.action, beside);
+            plan.and_then(|plan| self.steps.apply(entry.id(), plan, 0))
+        } else {
+            kill_tree::thaw(target).map_err(Into::into).map(|()| String::new())
+        };
+        match done {
+            Ok(detail) if fresh => applied(format!("{detail}; the agent ended meanwhile")),
+            Ok(_) => failed(format!("the agent ended before it was done; process {target} runs on")),
+            Err(error) => failed(format!("the agent ended meanwhile: {error}")),
+        }
+    }
+
+    /// An undoing that had begun goes on; `None` where it cannot and the containment stays, to be undone again.
+    fn finish_undoing(&mut self, entry: &Entry, undoing: &Undoing) -> Option<Found> {
+        let mut whole = entry.clone();
+        whole.undoing = None;
+        if let (ActionKind::QuarantineFile { .. }, Some(kept)) = (&entry.report.action.kind, &entry.kept)
+            && let Ok(true) = quarantine_file::recover_undo(&self.steps.vault, entry.id(), kept)
+        {
+            let detail = format!("gave back {}; the agent ended meanwhile", kept.path.display());
+            return Some((undoing.state, super::told(undoing, &detail)));
+        }
+        let others = steps::other_isolation(self.ledger.in_force(), entry, clock::now());
+        match self.steps.undo(&whole, others) {
+            Ok(detail) => Some((undoing.state, super::told(undoing, &detail))),
+            Err(error) => {
+                // The file may lie in the vault with attributes already given back.
+                if let Some(Err(more)) =
+                    entry.kept.as_ref().map(|kept| quarantine_file::recover(&self.steps.vault, entry.id(), kept))
+                {
+                    return Some((
+                        ActionState::Applied,
+                        format!("its undoing was cut short when the agent ended: {error}; {more}"),
+                    ));
+                }
+                let why = format!("its undoing, cut short when the agent ended, failed: {error}");
+                Some((ActionState::Applied, why))
+            }
+        }
+    }
+
+    /// Puts a containment in force again after a start, for the rest of its lease.
+    fn arm(&mut self, entry: &Entry, now: Timestamp) -> Result<(), String> {
+        match &entry.report.action.kind {
+            ActionKind::KillTree { .. } => Ok(()),
+            ActionKind::QuarantineFile { .. } => {
+                if self.steps.verify(entry).map_err(said)? {
+                    return Ok(());
+                }
+                let kept = entry.kept.as_ref().ok_or("the journal does not say what the file was")?;
+                match quarantine_file::recover(&self.steps.vault, entry.id(), kept) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(format!("{} is not in the vault", kept.path.display())),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            ActionKind::DenyExecution { .. } => {
+                let beside = Beside { size: self.size_of(&entry.report.action), ..Beside::default() };
+                let plan = self.steps.plan(&entry.report.action, beside).map_err(said)?;
+                self.steps.apply(entry.id(), plan, 0).map_err(said).map(drop)
+            }
+            // Without their addresses it would cut the coordinators off too.
+            ActionKind::IsolateHost { scope } if self.steps.coordinators.is_empty() => {
+                match isolate_host::verify(scope) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err("the coordinators' addresses are not known".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
+            ActionKind::IsolateHost { scope } => {
+                let left = self.lease_left(entry, now);
+                match isolate_host::apply(scope, &self.steps.coordinators, left) {
+                    Err(error) if !isolate_host::verify(scope).unwrap_or(false) => Err(error.to_string()),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn said(error: StepError) -> String {
+    error.to_string()
+}
+
+const fn applied(detail: String) -> Found {
+    (ActionState::Applied, detail)
+}
+
+const fn failed(detail: String) -> Found {
+    (ActionState::Failed, detail)
+}

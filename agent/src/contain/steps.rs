@@ -1,0 +1,204 @@
+//! Owns: the same four steps for every kind: plan, apply, verify, undo, each handed to the kind's own file.
+//! Never: the journal, or a step out of order.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use picket_model::Timestamp;
+use picket_model::action::{Action, ActionKind, IsolationScope};
+use picket_model::id::ActionId;
+use picket_model::process::{FileId, ProcessKey};
+
+use super::deny_execution::{self, Denials, DenyError};
+use super::isolate_host::{self, IsolateError};
+use super::kept::Kept;
+use super::kill_tree::{self, KillError, Killed};
+use super::ledger::Entry;
+use super::quarantine_file::{self, QuarantineError};
+use super::vault::Vault;
+
+/// How long killed processes may take to be gone: one that hangs in the kernel longer is reported.
+const KILL_PATIENCE: Duration = Duration::from_secs(5);
+/// Pids named in a report; the count is always whole.
+const PIDS_NAMED: usize = 32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Kill(#[from] KillError),
+    #[error(transparent)]
+    Quarantine(#[from] QuarantineError),
+    #[error(transparent)]
+    Deny(#[from] DenyError),
+    #[error(transparent)]
+    Isolate(#[from] IsolateError),
+    #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
+    NoLease,
+    #[error("{what} did not hold after the act")]
+    Unverified { what: &'static str },
+}
+
+/// What is known of the target beside the action itself.
+#[derive(Clone, Copy, Default)]
+pub struct Beside<'a> {
+    /// Processes of the target's tree that lost their parent, or that run the content.
+    pub known: &'a [ProcessKey],
+    /// Executables whose processes are left out of a kill, with all below them.
+    pub spare: &'a [String],
+    /// The very file that is meant.
+    pub file: Option<FileId>,
+    /// Of a denied content, where it was in the vault before.
+    pub size: Option<u64>,
+}
+
+/// What is to be done, in all that can be known before.
+pub enum Plan {
+    Kill { target: ProcessKey, known: Vec<ProcessKey>, spare: Vec<String> },
+    Quarantine(quarantine_file::Plan),
+    Deny(deny_execution::Plan),
+    Isolate { scope: IsolationScope },
+}
+
+impl Plan {
+    /// What the journal must hold for the undoing.
+    pub fn kept(&self) -> Option<Kept> {
+        match self {
+            Self::Quarantine(plan) => Some(plan.kept.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// What the steps work with.
+pub struct Steps {
+    pub vault: Vault,
+    pub denials: Denials,
+    pub coordinators: Vec<SocketAddr>,
+}
+
+impl Steps {
+    pub fn plan(&self, action: &Action, beside: Beside<'_>) -> Result<Plan, StepError> {
+        let Beside { known, spare, file, size } = beside;
+        let lasting = !matches!(action.kind, ActionKind::KillTree { .. });
+        if lasting && action.lease_ms == 0 {
+            return Err(StepError::NoLease);
+        }
+        Ok(match &action.kind {
+            ActionKind::KillTree { target } => {
+                kill_tree::plan(target)?;
+                Plan::Kill { target: *target, known: known.to_vec(), spare: spare.to_vec() }
+            }
+            ActionKind::QuarantineFile { path, sha256 } => {
+                Plan::Quarantine(quarantine_file::plan(&self.vault, path.as_ref(), *sha256, file)?)
+            }
+            ActionKind::DenyExecution { sha256, within } => {
+                Plan::Deny(deny_execution::plan(*sha256, within.as_deref(), known, size)?)
+            }
+            ActionKind::IsolateHost { scope } => Plan::Isolate { scope: scope.clone() },
+        })
+    }
+
+    /// Does it and checks it; gives what was done in words. After an error nothing is left half-done.
+    pub fn apply(&mut self, id: ActionId, plan: Plan, lease_ms: u64) -> Result<String, StepError> {
+        match plan {
+            Plan::Kill { target, known, spare } => {
+                Ok(killed(&kill_tree::apply(&target, &known, &spare, KILL_PATIENCE)?))
+            }
+            Plan::Quarantine(plan) => self.quarantine(id, &plan),
+            Plan::Deny(plan) => {
+                let detail = self.denials.apply(id, plan)?;
+                if self.denials.verify(id) {
+                    return Ok(detail);
+                }
+                self.denials.undo(id)?;
+                Err(StepError::Unverified { what: "the refusal of executions" })
+            }
+            Plan::Isolate { scope } => {
+                isolate_host::apply(&scope, &self.coordinators, lease_ms)?;
+                Ok(isolated(&scope, lease_ms, self.coordinators.len()))
+            }
+        }
+    }
+
+    fn quarantine(&self, id: ActionId, plan: &quarantine_file::Plan) -> Result<String, StepError> {
+        let done = quarantine_file::apply(&self.vault, id, plan);
+        let checked = done.and_then(|detail| quarantine_file::verify(&self.vault, id, &plan.kept).map(|()| detail));
+        match checked {
+            Ok(detail) => Ok(detail),
+            // Whatever went wrong, the file is in one of the two places afterwards, and it is known in which.
+            Err(error) => match quarantine_file::recover(&self.vault, id, &plan.kept) {
+                Ok(true) => Ok(format!("took away {}, though: {error}", plan.kept.path.display())),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// Whether a lasting containment still holds.
+    pub fn verify(&self, entry: &Entry) -> Result<bool, StepError> {
+        Ok(match &entry.report.action.kind {
+            ActionKind::KillTree { target } => kill_tree::verify(target),
+            ActionKind::QuarantineFile { .. } => match &entry.kept {
+                Some(kept) => quarantine_file::verify(&self.vault, entry.id(), kept).is_ok(),
+                None => false,
+            },
+            ActionKind::DenyExecution { .. } => self.denials.verify(entry.id()),
+            ActionKind::IsolateHost { scope } => isolate_host::verify(scope)?,
+        })
+    }
+
+    /// Takes it back; gives what was done in words. `others`: how long another action cuts the same scope.
+    pub fn undo(&mut self, entry: &Entry, others: Option<u64>) -> Result<String, StepError> {
+        match &entry.report.action.kind {
+            ActionKind::KillTree { target } => {
+                kill_tree::undo(target)?;
+                Ok(String::new())
+            }
+            ActionKind::QuarantineFile { .. } => match &entry.kept {
+                Some(kept) => Ok(quarantine_file::undo(&self.vault, entry.id(), kept)?),
+                None => Err(StepError::Unverified { what: "the journal's word on the file" }),
+            },
+            ActionKind::DenyExecution { .. } => Ok(self.denials.undo(entry.id())?),
+            ActionKind::IsolateHost { scope } => match others {
+                Some(lease_ms) => {
+                    isolate_host::apply(scope, &self.coordinators, lease_ms)?;
+                    Ok(format!("{} stays cut off by another action for {lease_ms} ms", named(scope)))
+                }
+                None if isolate_host::undo(scope)? => Ok(format!("{} is connected again", named(scope))),
+                None => Ok(format!("{} was connected again already", named(scope))),
+            },
+        }
+    }
+}
+
+/// How long the longest other isolation of the scope of `entry` still lasts.
+pub fn other_isolation<'a>(all: impl Iterator<Item = &'a Entry>, entry: &Entry, now: Timestamp) -> Option<u64> {
+    let ActionKind::IsolateHost { scope } = &entry.report.action.kind else { return None };
+    all.filter(|other| other.id() != entry.id())
+        .filter(|other| matches!(&other.report.action.kind, ActionKind::IsolateHost { scope: same } if same == scope))
+        .filter_map(|other| other.until)
+        .map(|until| until.millis_since(now))
+        .filter(|left| *left > 0)
+        .max()
+}
+
+fn killed(Killed { pids, spared }: &Killed) -> String {
+    let spared = if *spared == 0 { String::new() } else { format!("; spared {spared} protected and what is below") };
+    if pids.is_empty() {
+        return format!("it had ended by itself; nothing of it was left to kill{spared}");
+    }
+    let named: Vec<String> = pids.iter().take(PIDS_NAMED).map(u32::to_string).collect();
+    let more = if pids.len() > PIDS_NAMED { ", …" } else { "" };
+    let noun = if pids.len() == 1 { "process" } else { "processes" };
+    format!("killed {} {noun}: {}{more}{spared}", pids.len(), named.join(", "))
+}
+
+fn isolated(scope: &IsolationScope, lease_ms: u64, coordinators: usize) -> String {
+    format!("cut {} off for {lease_ms} ms but for {coordinators} coordinator addresses", named(scope))
+}
+
+fn named(scope: &IsolationScope) -> String {
+    match scope {
+        IsolationScope::Host => "the host".to_owned(),
+        IsolationScope::Namespace { name } => format!("network namespace {name}"),
+    }
+}

@@ -1,0 +1,12 @@
+//! Owns: containment through its front door, against the real kernel: files, executions, leases, crashes.
+//! Never: a file, mount, process or network that was there before.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod crash;
+mod deny;
+mod fixture;
+mod guard;
+mod lease;
+mod quarantine;
+mod release;
