@@ -1,9 +1,10 @@
-//! Owns: one segment file: records in order, each with length and checksum, a torn tail cut off when opened.
-//! Never: which records to keep.
+//! Owns: one segment file: records in order, each with length and checksum; a torn tail is cut off and a damaged record
+//! replaced when it is opened.
+//! Never: which records to keep, or another number for a record than it had.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use picket_wire::limits::RECORD_BYTES_MAX;
@@ -16,8 +17,10 @@ pub(super) struct Segment {
     pub first: u64,
     pub count: u64,
     pub bytes: u64,
-    /// Bytes cut from the tail when it was opened: a write that a crash interrupted.
-    pub torn: u64,
+    /// The tail was cut off when it was opened: a write that a crash interrupted, or damage with unknown numbers.
+    pub torn: bool,
+    /// Records that were unreadable and have been replaced, each under its own number.
+    pub damaged: u64,
     file: File,
 }
 
@@ -26,22 +29,32 @@ fn open(path: &Path) -> io::Result<File> {
 }
 
 impl Segment {
-    /// Opens a segment, counts its whole records and cuts off what follows them.
-    pub fn open(path: PathBuf, first: u64) -> io::Result<Self> {
-        let mut file = open(&path)?;
+    /// Opens a segment and counts its records; what is behind the last whole one is cut off. `expected`: how many it
+    /// has, where that is known; every one of them that cannot be read is replaced by a `filler`, so that no number is
+    /// missing and none means another record than before.
+    pub fn open(path: PathBuf, first: u64, expected: Option<u64>, filler: Filler<'_>) -> io::Result<Self> {
+        let file = open(&path)?;
+        let (mut slots, end) = scan(&file)?;
         let length = file.metadata()?.len();
-        let (mut count, mut bytes) = (0, 0);
-        file.seek(SeekFrom::Start(0))?;
-        let mut reader = io::BufReader::new(&file);
-        while let Some(record) = read_entry(&mut reader)? {
-            count += 1;
-            bytes += ENTRY_HEADER_BYTES + record.len() as u64;
+        // Behind damage the numbers are certain only where all of them are accounted for.
+        let certain = expected.map_or(end == length, |expected| expected == slots.len() as u64);
+        let sound = slots.iter().position(Option::is_none);
+        if let Some(first_bad) = sound.filter(|_| !certain) {
+            slots.truncate(first_bad);
         }
-        if bytes < length {
+        let torn = expected.is_none() && if sound.is_some() { !certain } else { end < length };
+        slots.resize(expected.map_or(slots.len(), |count| usize::try_from(count).unwrap_or(usize::MAX)), None);
+        let damaged = slots.iter().filter(|slot| slot.is_none()).count() as u64;
+        let count = slots.len() as u64;
+        let mut bytes = slots.iter().flatten().map(|slot| ENTRY_HEADER_BYTES + slot.length).sum();
+        let mut file = file;
+        if damaged > 0 {
+            (file, bytes) = rewrite(&path, &file, &slots, filler)?;
+        } else if bytes < length {
             file.set_len(bytes)?;
             file.sync_all()?;
         }
-        Ok(Self { path, first, count, bytes, torn: length - bytes, file })
+        Ok(Self { path, first, count, bytes, torn, damaged, file })
     }
 
     /// The sequence number that the next record gets.
@@ -51,10 +64,7 @@ impl Segment {
 
     /// Appends whole or not at all: after a failed write (a full disk) the half record is cut off again.
     pub fn append(&mut self, record: &[u8]) -> io::Result<()> {
-        let mut entry = Vec::with_capacity(record.len() + 8);
-        entry.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
-        entry.extend_from_slice(&crc32c(record).to_le_bytes());
-        entry.extend_from_slice(record);
+        let entry = framed(record);
         self.file.seek(SeekFrom::Start(self.bytes))?;
         if let Err(error) = self.file.write_all(&entry) {
             self.file.set_len(self.bytes)?;
@@ -76,7 +86,7 @@ impl Segment {
         let mut reader = io::BufReader::new(file);
         let (mut found, mut size, mut end) = (Vec::new(), 0, offset);
         while found.len() < records && size < bytes {
-            let Some(record) = read_entry(&mut reader)? else { break };
+            let Found::Whole(record) = read_entry(&mut reader)? else { break };
             size += record.len();
             end += ENTRY_HEADER_BYTES + record.len() as u64;
             found.push(record);
@@ -96,23 +106,91 @@ fn crc32c(record: &[u8]) -> u32 {
     picket_wire::frame::checksum(record)
 }
 
-/// One whole entry, or `None` at the end or at a torn or damaged one.
-fn read_entry(reader: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+/// Makes a record that stands in the place of one that cannot be read.
+pub(super) type Filler<'a> = &'a dyn Fn() -> io::Result<Vec<u8>>;
+
+/// Where a whole record lies, header excluded.
+#[derive(Clone, Copy)]
+struct Slot {
+    offset: u64,
+    length: u64,
+}
+
+/// Every entry up to the first that has no end, `None` for one with a wrong checksum; and where they end.
+fn scan(mut file: &File) -> io::Result<(Vec<Option<Slot>>, u64)> {
+    let (mut slots, mut end) = (Vec::new(), 0);
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = io::BufReader::new(file);
+    loop {
+        let (length, whole) = match read_entry(&mut reader)? {
+            Found::Whole(record) => (record.len() as u64, true),
+            Found::Damaged(length) => (length, false),
+            Found::End => return Ok((slots, end)),
+        };
+        slots.push(whole.then_some(Slot { offset: end + ENTRY_HEADER_BYTES, length }));
+        end += ENTRY_HEADER_BYTES + length;
+    }
+}
+
+/// Writes the segment anew, with a filler for each hole; a crash leaves the old one or the new one.
+fn rewrite(path: &Path, old: &File, slots: &[Option<Slot>], filler: Filler<'_>) -> io::Result<(File, u64)> {
+    let mut bytes = Vec::new();
+    for slot in slots {
+        let record = match slot {
+            Some(Slot { offset, length }) => {
+                let mut record = vec![0; usize::try_from(*length).unwrap_or(usize::MAX)];
+                old.read_exact_at(&mut record, *offset)?;
+                record
+            }
+            None => filler()?,
+        };
+        bytes.extend(framed(&record));
+    }
+    let draft = path.with_extension("seg.new");
+    let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok((file, bytes.len() as u64))
+}
+
+fn framed(record: &[u8]) -> Vec<u8> {
+    let mut entry = Vec::with_capacity(record.len() + 8);
+    entry.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
+    entry.extend_from_slice(&crc32c(record).to_le_bytes());
+    entry.extend_from_slice(record);
+    entry
+}
+
+enum Found {
+    Whole(Vec<u8>),
+    /// As many bytes as its header says, but not those that were written.
+    Damaged(u64),
+    /// Nothing more, or nothing of which the end is known.
+    End,
+}
+
+fn read_entry(reader: &mut impl Read) -> io::Result<Found> {
     let mut header = [0; 8];
     if !fill(reader, &mut header)? {
-        return Ok(None);
+        return Ok(Found::End);
     }
     let [l0, l1, l2, l3, c0, c1, c2, c3] = header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     // An encoded record is never empty: zeros are a file system's unwritten tail.
     if length == 0 || length > RECORD_BYTES_MAX {
-        return Ok(None);
+        return Ok(Found::End);
     }
     let mut record = vec![0; length];
-    if !fill(reader, &mut record)? || crc32c(&record) != u32::from_le_bytes([c0, c1, c2, c3]) {
-        return Ok(None);
+    if !fill(reader, &mut record)? {
+        return Ok(Found::End);
     }
-    Ok(Some(record))
+    if crc32c(&record) == u32::from_le_bytes([c0, c1, c2, c3]) {
+        Ok(Found::Whole(record))
+    } else {
+        Ok(Found::Damaged(length as u64))
+    }
 }
 
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use picket_model::{Lane, LossCount, Position, Record};
+use picket_model::{Activity, Event, EventId, Lane, LossCount, Position, Record, Timestamp};
 use thiserror::Error;
 use tokio::sync::Notify;
 
+use super::epoch;
 use super::segment::Segment;
 
 /// How long a record that is not urgent may wait for its fsync.
@@ -55,6 +56,8 @@ struct LaneState {
     acked: u64,
     /// Where the next read most likely begins: a sequence number and its offset.
     hint: (u64, u64),
+    /// A tail was cut off from this number on, and the coordinator may know these numbers already.
+    cut_at: Option<u64>,
 }
 
 struct Inner {
@@ -72,20 +75,34 @@ pub struct Spool {
     ready: Arc<Notify>,
 }
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> SpoolError + '_ {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> SpoolError + '_ {
     move |error| SpoolError::Io { path: path.to_path_buf(), error }
 }
 
-fn sync_dir(dir: &Path) -> Result<(), SpoolError> {
+pub(super) fn sync_dir(dir: &Path) -> Result<(), SpoolError> {
     fs::File::open(dir).and_then(|file| file.sync_all()).map_err(at(dir))
 }
 
 impl Spool {
-    /// Opens or makes the spool; torn tails are cut, what was durable is there again under its old number.
+    /// When an urgent record was last written here; to be asked before the spool is opened, which may write itself.
+    #[must_use]
+    pub fn last_urgent(dir: &Path) -> Option<Timestamp> {
+        let entries = fs::read_dir(dir).ok()?.flatten();
+        let urgent = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(Lane::Urgent.word()));
+        let written = urgent.filter_map(|entry| entry.metadata().ok()?.modified().ok()).max()?;
+        let since = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(Timestamp(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)))
+    }
+
+    /// Opens or makes the spool; torn tails are cut, what was durable is there again under its old number. A copy of
+    /// another host's spool is emptied and begins an epoch of its own.
     pub fn open(dir: &Path, limits: SpoolLimits) -> Result<Self, SpoolError> {
         fs::create_dir_all(dir).map_err(at(dir))?;
-        let epoch = epoch(dir)?;
         let mut losses = BTreeMap::new();
+        let (epoch, foreign) = epoch::open(dir)?;
+        if foreign > 0 {
+            losses.insert("spool.cloned".to_owned(), foreign);
+        }
         let mut lane = |lane| LaneState::open(dir, lane, &mut losses);
         let lanes = [lane(Lane::Urgent)?, lane(Lane::Lifecycle)?, lane(Lane::Bulk)?];
         let inner = Arc::new(Mutex::new(Inner { dir: dir.to_path_buf(), limits, epoch, lanes, losses }));
@@ -103,11 +120,17 @@ impl Spool {
     pub fn append(&self, record: &Record) -> Result<Position, SpoolError> {
         let bytes = picket_wire::encode_record(record);
         let lane = record.lane();
-        let position = self.lock().append(lane, &bytes)?;
+        let position = self.lock().append(lane, &bytes, lane == Lane::Urgent)?;
         if lane == Lane::Urgent {
             self.ready.notify_one();
         }
         Ok(position)
+    }
+
+    /// Appends without waiting for the disk: durable with the next urgent `append`, or within 100 ms.
+    pub fn write(&self, record: &Record) -> Result<Position, SpoolError> {
+        let bytes = picket_wire::encode_record(record);
+        self.lock().append(record.lane(), &bytes, false)
     }
 
     #[must_use]
@@ -145,7 +168,7 @@ impl Spool {
 }
 
 impl Inner {
-    fn append(&mut self, lane: Lane, bytes: &[u8]) -> Result<Position, SpoolError> {
+    fn append(&mut self, lane: Lane, bytes: &[u8], durably: bool) -> Result<Position, SpoolError> {
         let used: u64 = self.lanes.iter().flat_map(|lane| &lane.segments).map(|segment| segment.bytes).sum();
         let share = match lane {
             Lane::Urgent => 100,
@@ -155,7 +178,7 @@ impl Inner {
         if used + bytes.len() as u64 > self.limits.bytes_max / 100 * share {
             return Err(self.shed(lane));
         }
-        match self.write(lane, bytes) {
+        match self.write(lane, bytes, durably) {
             Err(SpoolError::Io { error, .. })
                 if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
             {
@@ -171,7 +194,7 @@ impl Inner {
         SpoolError::Shed(lane)
     }
 
-    fn write(&mut self, lane: Lane, bytes: &[u8]) -> Result<Position, SpoolError> {
+    fn write(&mut self, lane: Lane, bytes: &[u8], durably: bool) -> Result<Position, SpoolError> {
         let (dir, epoch, limit) = (self.dir.clone(), self.epoch, self.limits.segment_bytes);
         let state = &mut self.lanes[lane as usize];
         if state.segments.back().is_none_or(|last| last.bytes >= limit) {
@@ -182,7 +205,7 @@ impl Inner {
         let Some(last) = state.segments.back_mut() else { return Err(SpoolError::Shed(lane)) };
         let seq = last.next();
         last.append(bytes).map_err(at(&last.path))?;
-        if lane == Lane::Urgent {
+        if durably {
             state.sync()?;
         }
         Ok(Position { epoch, lane, seq })
@@ -190,6 +213,8 @@ impl Inner {
 
     fn pending(&mut self, lane: Lane, from: u64) -> Result<Option<Pending>, SpoolError> {
         let state = &mut self.lanes[lane as usize];
+        // Sending begins: from here on an acknowledgement means what this life of the spool has written.
+        state.cut_at = None;
         let from = from.max(state.acked + 1);
         if from > state.durable {
             return Ok(None);
@@ -206,13 +231,38 @@ impl Inner {
         let most = whole.min(picket_wire::limits::BATCH_RECORDS_MAX);
         let (records, end) = segment.read(offset, most, 16 << 10).map_err(at(&segment.path))?;
         if records.is_empty() {
-            return Ok(None);
+            // Damaged since it was opened: every record of it gets its number back, whatever can be read of it.
+            return if self.mend(lane, from)? { self.pending(lane, from) } else { Ok(None) };
         }
         state.hint = (from + records.len() as u64, end);
         Ok(Some(Pending { first_seq: from, records }))
     }
 
+    /// True: something was replaced, so that the lane can go on.
+    fn mend(&mut self, lane: Lane, seq: u64) -> Result<bool, SpoolError> {
+        let state = &mut self.lanes[lane as usize];
+        let Some(segment) = state.segments.iter_mut().rev().find(|segment| segment.first <= seq) else {
+            return Ok(false);
+        };
+        segment.sync().map_err(at(&segment.path))?;
+        let (path, first, count) = (segment.path.clone(), segment.first, segment.count);
+        *segment = Segment::open(path.clone(), first, Some(count), &filler).map_err(at(&path))?;
+        let damaged = segment.damaged;
+        state.hint = (0, 0);
+        *self.losses.entry(format!("spool.{}.damaged", lane.word())).or_default() += damaged;
+        Ok(damaged > 0)
+    }
+
     fn acknowledge(&mut self, lane: Lane, seq: u64) -> Result<(), SpoolError> {
+        let again = self.lanes[lane as usize].written_over(seq)?;
+        self.acknowledged(lane, seq)?;
+        for record in &again {
+            self.write(lane, record, true)?;
+        }
+        Ok(())
+    }
+
+    fn acknowledged(&mut self, lane: Lane, seq: u64) -> Result<(), SpoolError> {
         let dir = self.dir.clone();
         let state = &mut self.lanes[lane as usize];
         state.acked = state.acked.max(seq);
@@ -239,22 +289,40 @@ impl LaneState {
             firsts.extend(number.and_then(|rest| rest.strip_suffix(".seg")?.parse::<u64>().ok()));
         }
         firsts.sort_unstable();
-        let mut segments: VecDeque<Segment> = VecDeque::new();
-        for first in firsts {
+        let (mut segments, mut cut_at) = (VecDeque::new(), None);
+        for (index, &first) in firsts.iter().enumerate() {
             let path = path(dir, lane, first);
-            let segment = Segment::open(path.clone(), first).map_err(at(&path))?;
-            if segment.torn > 0 {
+            let expected = firsts.get(index + 1).map(|next| next - first);
+            let segment = Segment::open(path.clone(), first, expected, &filler).map_err(at(&path))?;
+            if segment.damaged > 0 {
+                *losses.entry(format!("spool.{}.damaged", lane.word())).or_default() += segment.damaged;
+            }
+            if segment.torn {
+                // How many were there nobody can say any more: one at least.
                 *losses.entry(format!("spool.{}.torn", lane.word())).or_default() += 1;
+                cut_at = Some(segment.next());
             }
             segments.push_back(segment);
         }
         let acked = segments.front().map_or(0, |segment| segment.first.saturating_sub(1));
-        let mut state = Self { segments, durable: 0, acked, hint: (0, 0) };
+        let mut state = Self { segments, durable: 0, acked, hint: (0, 0), cut_at };
         if state.segments.is_empty() {
             state.begin(dir, lane, 1)?;
         }
         state.sync()?;
         Ok(state)
+    }
+
+    /// Records of this life whose numbers, cut off before, the coordinator has for others: they are written once more.
+    fn written_over(&mut self, seq: u64) -> Result<Vec<Vec<u8>>, SpoolError> {
+        let Some(from) = self.cut_at.take().filter(|from| *from <= seq && *from < self.next()) else {
+            return Ok(Vec::new());
+        };
+        self.sync()?;
+        let Some(segment) = self.segments.back().filter(|last| last.first <= from) else { return Ok(Vec::new()) };
+        let offset = segment.offset_of(from).map_err(at(&segment.path))?;
+        let count = usize::try_from(seq.saturating_sub(from).saturating_add(1)).unwrap_or(usize::MAX);
+        Ok(segment.read(offset, count, usize::MAX).map_err(at(&segment.path))?.0)
     }
 
     fn next(&self) -> u64 {
@@ -267,7 +335,7 @@ impl LaneState {
             return Ok(());
         }
         let path = path(dir, lane, first);
-        self.segments.push_back(Segment::open(path.clone(), first).map_err(at(&path))?);
+        self.segments.push_back(Segment::open(path.clone(), first, None, &filler).map_err(at(&path))?);
         sync_dir(dir)
     }
 
@@ -285,25 +353,14 @@ fn path(dir: &Path, lane: Lane, first: u64) -> PathBuf {
     dir.join(format!("{}-{first:020}.seg", lane.word()))
 }
 
-/// The epoch of this directory: made once at random, so a wiped or copied spool never reuses numbers.
-fn epoch(dir: &Path) -> Result<u64, SpoolError> {
-    let path = dir.join("epoch");
-    match fs::read_to_string(&path) {
-        Ok(text) => text.trim().parse().map_err(|_| SpoolError::Epoch { path }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut bytes = [0; 8];
-            getrandom::fill(&mut bytes).map_err(|error| at(&path)(io::Error::other(error.to_string())))?;
-            // 63 bits: JSON readers and redb keys are safe with it; never 0.
-            let epoch = (u64::from_le_bytes(bytes) >> 1).max(1);
-            let draft = dir.join("epoch.new");
-            fs::write(&draft, epoch.to_string()).map_err(at(&draft))?;
-            fs::File::open(&draft).and_then(|file| file.sync_all()).map_err(at(&draft))?;
-            fs::rename(&draft, &path).map_err(at(&path))?;
-            sync_dir(dir)?;
-            Ok(epoch)
-        }
-        Err(error) => Err(at(&path)(error)),
-    }
+/// What stands under the number of a record that the disk no longer gives; how many it were is told as a loss.
+fn filler() -> io::Result<Vec<u8>> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|error| io::Error::other(error.to_string()))?;
+    let (what, detail) = ("record lost".to_owned(), "the disk damaged the record of this number".to_owned());
+    let activity = Activity::Agent { what, detail };
+    let event = Event { id: EventId::from_bytes(id), time: super::now(), process: None, activity };
+    Ok(picket_wire::encode_record(&Record::Event { event }))
 }
 
 /// Makes appended records durable every 100 ms until the last handle is gone.

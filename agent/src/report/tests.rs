@@ -64,6 +64,155 @@ fn a_torn_tail_is_cut_and_counted() {
     assert_eq!(spool.pending(Lane::Urgent, 1).unwrap().unwrap().records.len(), 3);
 }
 
+/// Everything that is still to be sent, from `from` on.
+fn unsent(spool: &Spool, from: u64) -> Vec<Vec<u8>> {
+    let mut sent = Vec::new();
+    while let Some(pending) = spool.pending(Lane::Urgent, from + sent.len() as u64).unwrap() {
+        assert_eq!(pending.first_seq, from + sent.len() as u64, "no number is left out");
+        sent.extend(pending.records);
+    }
+    sent
+}
+
+fn is_filler(record: &[u8]) -> bool {
+    let Ok(Record::Event { event }) = picket_wire::decode_record(record) else { return false };
+    matches!(event.activity, Activity::Agent { what, .. } if what == "record lost")
+}
+
+/// Flips one bit of a file at `place`.
+fn flip(path: &std::path::Path, place: usize) {
+    let mut bytes = fs::read(path).unwrap();
+    bytes[place] ^= 4;
+    fs::write(path, bytes).unwrap();
+}
+
+/// Twenty records in segments of a few, and the paths of these.
+fn twenty(dir: &std::path::Path, limits: SpoolLimits) -> (Vec<Vec<u8>>, Vec<std::path::PathBuf>) {
+    let spool = Spool::open(dir, limits).unwrap();
+    let records: Vec<_> = (1..=20).map(urgent).collect();
+    for record in &records {
+        spool.append(record).unwrap();
+    }
+    let names = fs::read_dir(dir).unwrap().flatten().map(|entry| entry.path());
+    let mut paths: Vec<_> = names.filter(|path| path.to_string_lossy().contains("urgent-")).collect();
+    paths.sort();
+    assert!(paths.len() > 3, "{paths:?}");
+    (records.iter().map(picket_wire::encode_record).collect(), paths)
+}
+
+#[test]
+fn a_flipped_bit_costs_one_record_and_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SpoolLimits { bytes_max: 1 << 20, segment_bytes: 500 };
+    let (records, paths) = twenty(dir.path(), limits);
+    // In the payload of the first record of a segment in the middle.
+    flip(&paths[1], 20);
+    let spool = Spool::open(dir.path(), limits).unwrap();
+    let losses = spool.take_losses();
+    assert_eq!((losses[0].place.as_str(), losses[0].count), ("spool.urgent.damaged", 1));
+    let sent = unsent(&spool, 1);
+    assert_eq!(sent.len(), 20);
+    let changed: Vec<_> = (0..20).filter(|&place| sent[place] != records[place]).collect();
+    assert_eq!(changed.len(), 1, "all others under their own numbers");
+    assert!(is_filler(&sent[changed[0]]));
+    drop(spool);
+    assert!(Spool::open(dir.path(), limits).unwrap().take_losses().is_empty(), "told once");
+}
+
+#[test]
+fn a_flipped_bit_in_a_length_costs_the_rest_of_its_segment_and_no_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SpoolLimits { bytes_max: 1 << 20, segment_bytes: 500 };
+    let (records, paths) = twenty(dir.path(), limits);
+    flip(&paths[1], 0);
+    let spool = Spool::open(dir.path(), limits).unwrap();
+    let sent = unsent(&spool, 1);
+    assert_eq!(sent.len(), 20);
+    let lost = sent.iter().filter(|record| is_filler(record)).count();
+    assert_eq!(spool.take_losses()[0].count, lost as u64);
+    assert!(lost > 1 && (0..20).all(|place| sent[place] == records[place] || is_filler(&sent[place])));
+}
+
+#[test]
+fn a_bit_that_flips_while_the_agent_runs_does_not_stall_the_lane() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SpoolLimits { bytes_max: 1 << 20, segment_bytes: 500 };
+    let (_, paths) = twenty(dir.path(), limits);
+    let spool = Spool::open(dir.path(), limits).unwrap();
+    flip(&paths[1], 20);
+    flip(paths.last().unwrap(), 20);
+    let sent = unsent(&spool, 1);
+    assert_eq!((sent.len(), sent.iter().filter(|record| is_filler(record)).count()), (20, 2));
+    assert_eq!(spool.append(&urgent(21)).unwrap().seq, 21);
+    assert_eq!(unsent(&spool, 21).len(), 1);
+}
+
+#[test]
+fn a_number_that_was_cut_off_after_it_was_sent_is_not_used_for_another_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    for number in 1..=5 {
+        spool.append(&urgent(number)).unwrap();
+    }
+    drop(spool);
+    // The third one's length: what is behind it cannot be counted.
+    let path = dir.path().join("urgent-00000000000000000001.seg");
+    let bytes = fs::read(&path).unwrap();
+    flip(&path, bytes.len() / 5 * 2 + 2);
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    let first = spool.append(&urgent(6)).unwrap().seq;
+    assert!(first <= 5, "the spool does not know better yet");
+    // The coordinator does: it has stored all five.
+    spool.acknowledge(Lane::Urgent, 5).unwrap();
+    assert_eq!(unsent(&spool, 6), [picket_wire::encode_record(&urgent(6))]);
+}
+
+#[test]
+fn a_copied_spool_begins_an_epoch_of_its_own_and_leaves_the_old_records_to_the_original() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    for number in 1..=3 {
+        spool.append(&urgent(number)).unwrap();
+    }
+    let epoch = spool.epoch();
+    drop(spool);
+    for file in fs::read_dir(dir.path()).unwrap().flatten() {
+        fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    }
+    let copied = Spool::open(copy.path(), SpoolLimits::default()).unwrap();
+    assert_ne!(copied.epoch(), epoch);
+    let losses = copied.take_losses();
+    assert_eq!((losses[0].place.as_str(), losses[0].count), ("spool.cloned", 3));
+    assert_eq!(copied.append(&urgent(1)).unwrap().seq, 1);
+    drop(copied);
+    assert_eq!(
+        Spool::open(copy.path(), SpoolLimits::default()).unwrap().backlog(),
+        1,
+        "it is the copy's own from now on"
+    );
+    let original = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    assert_eq!((original.epoch(), original.backlog()), (epoch, 3));
+}
+
+#[test]
+fn a_spool_of_a_cloned_disk_or_of_an_older_build_is_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    spool.append(&urgent(1)).unwrap();
+    let epoch = spool.epoch();
+    drop(spool);
+    let path = dir.path().join("epoch");
+    // As builds wrote it that did not bind it.
+    fs::write(&path, epoch.to_string()).unwrap();
+    assert_eq!(Spool::open(dir.path(), SpoolLimits::default()).unwrap().backlog(), 1);
+    let bound = fs::read_to_string(&path).unwrap();
+    let machine = bound.lines().find(|line| line.starts_with("machine ") || line.starts_with("hardware "));
+    let Some(machine) = machine else { return };
+    fs::write(&path, bound.replace(machine, &format!("{machine}0"))).unwrap();
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    assert!(spool.epoch() != epoch && spool.backlog() == 0);
+}
+
 #[test]
 fn a_full_spool_sheds_bulk_first_and_counts_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -98,4 +247,66 @@ fn a_coordinator_that_knows_more_moves_the_numbers_on() {
     spool.acknowledge(Lane::Urgent, 41).unwrap();
     assert_eq!(spool.append(&urgent(1)).unwrap().seq, 42);
     assert_eq!(spool.pending(Lane::Urgent, 1).unwrap().unwrap().first_seq, 42);
+}
+
+mod link {
+    use std::time::Duration;
+
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+
+    use crate::report::ReportError;
+    use crate::report::backoff::{Backoff, WAIT_MAX, WAIT_MIN};
+    use crate::report::token::Token;
+
+    #[test]
+    fn waiting_doubles_between_its_bounds_and_chance_is_half_of_it() {
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.next(u32::MAX), WAIT_MIN);
+        assert_eq!(backoff.next(u32::MAX), WAIT_MIN * 2);
+        assert_eq!(backoff.next(0), WAIT_MIN * 2);
+        for _ in 0..100 {
+            backoff.next(0);
+        }
+        assert_eq!((backoff.next(u32::MAX), backoff.next(0)), (WAIT_MAX, WAIT_MAX / 2));
+        backoff.reset();
+        assert_eq!(backoff.next(u32::MAX), WAIT_MIN);
+        backoff.longest();
+        assert_eq!(backoff.next(0), Duration::from_secs(15));
+    }
+
+    fn text(addr: &str, ca: &str) -> String {
+        let key = "ab".repeat(32);
+        let json = format!(
+            r#"{{"addr":"{addr}","ca_sha256":"{ca}","policy_key":"{key}","secret":"{key}","expires":1795509083000}}"#
+        );
+        format!("pkt1.{}\n", URL_SAFE_NO_PAD.encode(json))
+    }
+
+    #[test]
+    fn a_token_says_where_and_whom_to_trust() {
+        let token = Token::parse(&text("soc.example:8844", &"01".repeat(32))).unwrap();
+        assert_eq!((token.address.as_str(), token.ca_sha256), ("soc.example:8844", [1; 32]));
+        assert_eq!(token.expires.to_string(), "2026-11-24T08:31:23.000Z");
+        for (bad, why) in [
+            (text("soc.example", &"01".repeat(32)), "HOST:PORT"),
+            (text("soc.example:8844", "01"), "fingerprint"),
+            ("pkt2.abc".to_owned(), "pkt1."),
+            (format!("pkt1.{}", "A".repeat(5000)), "too long"),
+        ] {
+            match Token::parse(&bad) {
+                Err(ReportError::TokenText(text)) => assert!(text.contains(why), "{text}"),
+                other => panic!("{:?} for {bad}", other.err()),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_token_parser_panic(text in ".{0,200}", body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Token::parse(&text);
+            let _ = Token::parse(&format!("pkt1.{}", URL_SAFE_NO_PAD.encode(body)));
+        }
+    }
 }

@@ -82,6 +82,17 @@ impl Ca {
         Sha256::digest(&self.certificate).into()
     }
 
+    /// A secret of this CA for one purpose, the same at every start; the key itself cannot be told from it.
+    #[must_use]
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(purpose)
+            .chain_update([0])
+            .chain_update(self.issuer.key().serialize_der())
+            .finalize()
+            .into()
+    }
+
     /// A fresh server key and its chain, made at each start.
     pub fn server(
         &self,
@@ -91,6 +102,8 @@ impl Ca {
         let mut params = CertificateParams::new(vec![SERVER_NAME.to_owned()])?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         window(&mut params, now, CA_LIFE_MS);
+        // A host whose clock has lost its battery still gets in: the key is fresh at each start, dates protect nothing.
+        params.not_before = rcgen::date_time_ymd(1970, 1, 1);
         let leaf = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         Ok((vec![leaf.der().clone(), self.certificate.clone()], key))

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 
-use picket_model::{HostId, Timestamp};
+use picket_model::{HostFacts, HostId, Timestamp};
 use rcgen::{CertificateParams, KeyPair};
 
-use super::{Ca, IdentityError, JoinToken, host_of, issue, redeem};
+use super::{Ca, IdentityError, JoinToken, Standing, add_host, host, host_of, issue, redeem, revoke, seen};
 use crate::store::{Change, Rows, StateStore, StoreError, Table};
 
 #[derive(Default)]
@@ -18,7 +18,7 @@ impl StateStore for Memory {
     fn get(&self, _: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.0.lock().unwrap().get(key).cloned())
     }
-    fn scan(&self, _: Table, _: &[u8], _: usize) -> Result<Rows, StoreError> {
+    fn scan_from(&self, _: Table, _: &[u8], _: &[u8], _: usize) -> Result<Rows, StoreError> {
         Ok(self.0.lock().unwrap().clone().into_iter().collect())
     }
     fn write(&self, changes: &[Change]) -> Result<(), StoreError> {
@@ -59,8 +59,12 @@ fn a_host_certificate_names_the_host_and_lives_a_day() {
 #[test]
 fn a_token_works_as_often_and_as_long_as_it_says() {
     let store = Memory::default();
-    let token = issue(&store, "127.0.0.1:8844", [1; 32], 2, NOW.plus_millis(1000)).unwrap();
+    let token = issue(&store, "127.0.0.1:8844", [1; 32], [2; 32], 2, NOW.plus_millis(1000)).unwrap();
     assert_eq!(JoinToken::parse(&token.to_text()).unwrap(), token);
+    assert_eq!(
+        (token.ca_sha256.as_str(), token.policy_key.as_str()),
+        ("01".repeat(32).as_str(), "02".repeat(32).as_str())
+    );
     let secret = hex::decode(&token.secret).unwrap();
     assert!(!store.0.lock().unwrap().contains_key(&secret), "only the hash is kept");
     assert!(matches!(redeem(&store, &secret, NOW.plus_millis(1000)), Err(IdentityError::Token)));
@@ -69,4 +73,18 @@ fn a_token_works_as_often_and_as_long_as_it_says() {
     assert!(matches!(redeem(&store, &secret, NOW), Err(IdentityError::Token)));
     assert!(matches!(redeem(&store, b"guess", NOW), Err(IdentityError::Token)));
     assert!(JoinToken::parse("pkt1.!").is_err());
+}
+
+#[test]
+fn a_revoked_host_stays_revoked_and_the_first_time_counts() {
+    let (store, id) = (Memory::default(), HostId::from_bytes([9; 16]));
+    assert_eq!(seen(&store, id, NOW).unwrap(), Standing::Unknown);
+    assert!(matches!(revoke(&store, id, NOW), Err(IdentityError::UnknownHost(_))));
+    add_host(&store, id, &HostFacts::default(), NOW).unwrap();
+    assert_eq!(seen(&store, id, NOW.plus_millis(5)).unwrap(), Standing::Good);
+    assert_eq!(host(&store, id).unwrap().unwrap().last_seen, Some(NOW.plus_millis(5)));
+    revoke(&store, id, NOW.plus_millis(9)).unwrap();
+    revoke(&store, id, NOW.plus_millis(99)).unwrap();
+    assert_eq!(host(&store, id).unwrap().unwrap().revoked, Some(NOW.plus_millis(9)));
+    assert_eq!(seen(&store, id, NOW).unwrap(), Standing::Revoked);
 }

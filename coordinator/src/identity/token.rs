@@ -23,6 +23,8 @@ pub struct JoinToken {
     pub addr: String,
     /// Hexadecimal SHA-256 of the CA certificate.
     pub ca_sha256: String,
+    /// Hexadecimal Ed25519 public key that signs bundles; the host trusts bundles of this key alone.
+    pub policy_key: String,
     /// Hexadecimal; 32 random bytes.
     pub secret: String,
     /// Milliseconds since 1970.
@@ -55,6 +57,7 @@ pub fn issue(
     store: &dyn StateStore,
     addr: &str,
     ca_fingerprint: [u8; 32],
+    policy_key: [u8; 32],
     uses: u32,
     expires: Timestamp,
 ) -> Result<JoinToken, IdentityError> {
@@ -68,6 +71,7 @@ pub fn issue(
     Ok(JoinToken {
         addr: addr.to_owned(),
         ca_sha256: hex::encode(ca_fingerprint),
+        policy_key: hex::encode(policy_key),
         secret: hex::encode(secret),
         expires: expires.as_millis(),
     })
