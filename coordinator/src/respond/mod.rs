@@ -1,2 +1,13 @@
 //! Owns: plan (pure), approve, execute (no choices).
 //! Never: skipping policy.
+
+pub mod approve;
+mod ledger;
+pub mod plan;
+
+#[cfg(test)]
+mod tests;
+
+pub use approve::{Answer, ApproveError, Question};
+pub use ledger::Ledger;
+pub use plan::{Case, HostEvidence, Known, Plan, Session, Withheld, plan};

@@ -1,0 +1,5 @@
+mod flood;
+mod lateral;
+mod order;
+mod single_host;
+mod world;

@@ -1,0 +1,68 @@
+//! Owns: what one observation says about one action that a host claims to have done.
+//! Never: state.
+
+use std::path::Path;
+
+use picket_model::{Action, ActionKind, Activity, Event, HostStatus, IsolationScope, Timestamp};
+
+pub(super) enum Finding {
+    Holds,
+    Broken(String),
+}
+
+/// The kernel stamps events by another clock than the agent its reports; within this they count as the same moment.
+const STAMP_MS: u64 = 100;
+
+pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Option<Finding> {
+    let process = event.process.as_deref()?;
+    let later = event.time > applied.plus_millis(STAMP_MS);
+    match &action.kind {
+        ActionKind::KillTree { target } if process.key == *target => match event.activity {
+            Activity::ProcessExit { .. } => Some(Finding::Holds),
+            _ if later => Some(Finding::Broken(format!(
+                "process {target} was reported killed at {applied} and did `{}` at {}",
+                event.activity.word(),
+                event.time
+            ))),
+            _ => None,
+        },
+        ActionKind::KillTree { target } => {
+            let under = process.ancestors().any(|ancestor| ancestor.key == *target);
+            (under && later && !matches!(event.activity, Activity::ProcessExit { .. })).then(|| {
+                Finding::Broken(format!("process {} below killed {target} still acts at {}", process.key, event.time))
+            })
+        }
+        ActionKind::QuarantineFile { path, sha256 } => {
+            let same = process.exe == *path && (sha256.is_none() || process.exe_sha256 == *sha256);
+            launched(event, later && same, path)
+        }
+        ActionKind::DenyExecution { sha256, within } => {
+            let same = process.exe_sha256 == Some(*sha256)
+                && within.as_ref().is_none_or(|folder| Path::new(&process.exe).starts_with(folder));
+            launched(event, later && same, &process.exe)
+        }
+        ActionKind::IsolateHost { .. } => None,
+    }
+}
+
+fn launched(event: &Event, matches: bool, path: &str) -> Option<Finding> {
+    (matches && matches!(event.activity, Activity::ProcessLaunch))
+        .then(|| Finding::Broken(format!("{path} ran at {} although it was contained", event.time)))
+}
+
+pub(super) fn on_status(action: &Action, applied: Timestamp, status: &HostStatus) -> Option<Finding> {
+    let whole_host = matches!(action.kind, ActionKind::IsolateHost { scope: IsolationScope::Host });
+    if !whole_host || status.time <= applied {
+        return None;
+    }
+    Some(if status.isolated {
+        Finding::Holds
+    } else {
+        Finding::Broken(format!("the host says at {} that it is not isolated", status.time))
+    })
+}
+
+/// What is dead or locked away shows itself by its silence; an isolation has to be reported as standing.
+pub(super) const fn silence_is_proof(action: &Action) -> bool {
+    !matches!(action.kind, ActionKind::IsolateHost { .. })
+}
