@@ -1,2 +1,239 @@
 //! Owns: turning a detection or a command into a verdict under the cached bundle and its budgets.
 //! Never: system calls.
+
+mod families;
+mod proposal;
+mod proposed;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use picket_model::{
+    Action, ActionId, ActionKind, Command, CommandKind, Detection, HostId, Principal, Process, ProcessKey, Reason,
+    Sha256, Timestamp,
+};
+use picket_policy::{Authority, Judgement, Target};
+use thiserror::Error;
+
+use crate::procfs::View;
+
+use self::families::Families;
+pub use self::proposal::file_meant;
+use self::proposed::Proposed;
+
+/// An order issued further ahead of this host's clock than this is nonsense, not skew.
+const SKEW_MS: u64 = 300_000;
+
+/// Sixteen random bytes for each action's id.
+pub type IdSource = Box<dyn FnMut() -> [u8; 16] + Send>;
+
+/// What decide must know of the host and cannot ask the kernel for.
+pub trait Surroundings {
+    fn process(&self, key: &ProcessKey) -> Option<Arc<Process>>;
+    /// Whether the process sees the host's own file system, so that the paths it names mean what they say.
+    fn view(&self, key: &ProcessKey) -> View;
+    /// Whether a program of the system itself has this content, or none could be ruled out.
+    fn is_system_content(&self, sha256: &Sha256, acting: Option<&Process>) -> bool;
+}
+
+#[derive(Debug, Error)]
+pub enum Refusal {
+    #[error("the order is for host {0}, this is another")]
+    OtherHost(HostId),
+    #[error("the order ran out at {0}; issue it again if it is still wanted")]
+    Stale(Timestamp),
+    #[error("the order was issued at {0}, which is in this host's future; check the clocks")]
+    Future(Timestamp),
+    #[error("an order cannot speak for the host itself; it names the coordinator or an analyst")]
+    Impostor,
+    #[error("this host has no policy bundle yet; apply one with `picket policy apply`")]
+    NoBundle,
+}
+
+/// What a command comes down to once it is judged.
+pub enum Order {
+    Judged(Box<Judgement>),
+    Undo { action: ActionId, principal: Principal, note: String },
+    Deny { action: ActionId, principal: Principal, note: String },
+}
+
+pub struct Decide {
+    host: HostId,
+    own_pid: u32,
+    authority: Option<Authority>,
+    families: Families,
+    proposed: Proposed,
+    ids: IdSource,
+}
+
+impl Decide {
+    #[must_use]
+    pub fn new(host: HostId, own_pid: u32, ids: IdSource) -> Self {
+        Self { host, own_pid, authority: None, families: Families::default(), proposed: Proposed::default(), ids }
+    }
+
+    /// Another bundle from now on; budgets that were spent stay spent.
+    pub fn adopt(&mut self, mut authority: Authority) {
+        if let Some(previous) = self.authority.take() {
+            authority.carry_over(previous);
+        }
+        self.authority = Some(authority);
+        self.proposed.reconsider();
+    }
+
+    #[must_use]
+    pub const fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
+    }
+
+    /// What follows from a detection: one judgement for each containment that its rule asks for.
+    pub fn on_detection(&mut self, detection: &Detection, around: &dyn Surroundings, now: Timestamp) -> Vec<Judgement> {
+        let families = self.families.count(detection);
+        let kinds = proposal::kinds(detection);
+        kinds.into_iter().filter_map(|kind| self.propose(kind, detection, families, around, now)).collect()
+    }
+
+    /// A process that a tree made while it was being killed goes the same way, if policy says so of it too.
+    pub fn on_straggler(
+        &mut self,
+        child: ProcessKey,
+        detection: &Detection,
+        around: &dyn Surroundings,
+        now: Timestamp,
+    ) -> Option<Judgement> {
+        let families = self.families.known(detection);
+        self.propose(ActionKind::KillTree { target: child }, detection, families, around, now)
+    }
+
+    fn propose(
+        &mut self,
+        kind: ActionKind,
+        detection: &Detection,
+        families: u32,
+        around: &dyn Surroundings,
+        now: Timestamp,
+    ) -> Option<Judgement> {
+        if self.proposed.acted(&kind, now) {
+            return None;
+        }
+        let authority = self.authority.as_mut()?;
+        let drill = detection.event.process.as_ref().is_some_and(|process| process.drill);
+        let lease_ms = authority.bundle().action_lease_ms(&kind);
+        let action = Action {
+            id: ActionId::from_bytes((self.ids)()),
+            host: self.host,
+            reason: Reason {
+                principal: Principal::Agent,
+                detection: Some(detection.id),
+                rule: Some(detection.rule.clone()),
+                severity: detection.severity.number(),
+                incident: None,
+                families,
+                drill,
+                note: detection.title.clone(),
+            },
+            kind,
+            requested: now,
+            lease_ms,
+        };
+        let acting = detection.event.process.as_deref();
+        let mut target = target(&action.kind, acting, self.own_pid, around);
+        if matches!(action.kind, ActionKind::QuarantineFile { .. }) {
+            target.guards = unclear(acting, file_meant(detection).is_some(), around);
+        }
+        let judgement = authority.judge(action, &target, now);
+        self.proposed.take(&judgement, now).then_some(judgement)
+    }
+
+    /// Judges a command anew: that the coordinator sent it gives it no power that the bundle does not.
+    pub fn on_command(
+        &mut self,
+        command: Command,
+        around: &dyn Surroundings,
+        now: Timestamp,
+    ) -> Result<Order, Refusal> {
+        if command.expires <= now {
+            return Err(Refusal::Stale(command.expires));
+        }
+        if command.issued > now.plus_millis(SKEW_MS) {
+            return Err(Refusal::Future(command.issued));
+        }
+        let (CommandKind::Act { action: Action { reason: Reason { principal, .. }, .. } }
+        | CommandKind::Undo { principal, .. }
+        | CommandKind::Deny { principal, .. }) = &command.kind;
+        if *principal == Principal::Agent {
+            return Err(Refusal::Impostor);
+        }
+        match command.kind {
+            CommandKind::Undo { action, principal, note } => Ok(Order::Undo { action, principal, note }),
+            CommandKind::Deny { action, principal, note } => Ok(Order::Deny { action, principal, note }),
+            CommandKind::Act { action } if action.host != self.host => Err(Refusal::OtherHost(action.host)),
+            CommandKind::Act { mut action } => {
+                let authority = self.authority.as_mut().ok_or(Refusal::NoBundle)?;
+                let process = match &action.kind {
+                    ActionKind::KillTree { target } => around.process(target),
+                    _ => None,
+                };
+                // Only what this host itself marked counts as a drill, whatever the order says.
+                action.reason.drill = process.as_ref().is_some_and(|process| process.drill);
+                let target = target(&action.kind, process.as_deref(), self.own_pid, around);
+                Ok(Order::Judged(Box::new(authority.judge(action, &target, now))))
+            }
+        }
+    }
+
+    /// An action was undone: the same act may be proposed again at once.
+    pub fn forget(&mut self, kind: &ActionKind) {
+        self.proposed.forget(kind);
+    }
+}
+
+/// Why the path in a detection may name another file here than the one that was meant. `known`: the file itself is, and
+/// containment compares it.
+fn unclear(acting: Option<&Process>, known: bool, around: &dyn Surroundings) -> Option<&'static str> {
+    // Where no process is named the agent itself found the path.
+    match around.view(&acting?.key) {
+        View::Own => None,
+        View::Gone if known => None,
+        View::Gone => Some("the acting process has ended, so which file its path meant is not certain"),
+        View::Foreign => Some("the path is one of a file system that the host does not see"),
+    }
+}
+
+/// What policy looks at: whom the act hits and what protects it by nature.
+fn target(kind: &ActionKind, acting: Option<&Process>, own_pid: u32, around: &dyn Surroundings) -> Target {
+    let mut target = Target { pid: None, exe: String::new(), path: String::new(), guards: None };
+    // A process with a file system of its own could call anything /usr/sbin/sshd and be spared for it.
+    let exe = acting
+        .filter(|process| around.view(&process.key) == View::Own && !is_one_session(process))
+        .map(|process| process.exe.clone());
+    match kind {
+        ActionKind::KillTree { target: key } => {
+            target.pid = Some(key.pid);
+            target.exe = exe.unwrap_or_default();
+            target.guards = match key.pid {
+                0 | 1 => Some("the first process"),
+                pid if pid == own_pid => Some("the agent"),
+                _ => None,
+            };
+        }
+        ActionKind::QuarantineFile { path, .. } => target.path.clone_from(path),
+        ActionKind::DenyExecution { within: Some(within), .. } => target.path.clone_from(within),
+        ActionKind::DenyExecution { sha256, within: None } => {
+            target.path = exe.unwrap_or_default();
+            target.guards =
+                around.is_system_content(sha256, acting).then_some("a program of the system has this content");
+        }
+        ActionKind::IsolateHost { .. } => {}
+    }
+    target
+}
+
+/// What a service forked of itself to serve one connection, such as sshd for one login: the service goes on without it.
+fn is_one_session(process: &Process) -> bool {
+    process
+        .parent
+        .as_ref()
+        .is_some_and(|parent| parent.key.pid > 1 && !parent.exe.is_empty() && parent.exe == process.exe)
+}

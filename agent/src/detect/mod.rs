@@ -1,2 +1,73 @@
-//! Owns: host context over common/detect: which rules and indicators match an event of this host.
+//! Owns: host context over common/detect: a hit becomes a detection with this host, an id and the whole lineage.
 //! Never: acting.
+
+mod repeats;
+#[cfg(test)]
+mod tests;
+
+use picket_detect::{Detector, Hit};
+use picket_model::{Detection, DetectionId, Event, HostId, LossCount};
+
+use self::repeats::Repeats;
+
+/// Sixteen random bytes for each detection's id.
+pub type IdSource = Box<dyn FnMut() -> [u8; 16] + Send>;
+
+pub struct Detect {
+    host: HostId,
+    detector: Detector,
+    repeats: Repeats,
+    ids: IdSource,
+}
+
+impl Detect {
+    #[must_use]
+    pub fn new(host: HostId, detector: Detector, ids: IdSource) -> Self {
+        Self { host, detector, repeats: Repeats::default(), ids }
+    }
+
+    /// Other rules from the next event on; correlations that stay the same go on with what they have gathered.
+    pub fn replace(&mut self, mut detector: Detector) {
+        std::mem::swap(&mut self.detector, &mut detector);
+        self.detector.carry_over(detector);
+    }
+
+    #[must_use]
+    pub fn rules(&self) -> u32 {
+        u32::try_from(self.detector.rules().count()).unwrap_or(u32::MAX)
+    }
+
+    pub fn observe(&mut self, event: &Event) -> Vec<Detection> {
+        let hits = self.detector.observe(event);
+        hits.into_iter().filter_map(|hit| self.detection(hit, event)).collect()
+    }
+
+    /// Repeats that were not told one by one, and correlation state that had to go.
+    pub fn take_losses(&mut self) -> Vec<LossCount> {
+        let mut losses = self.detector.take_losses();
+        losses.extend(self.repeats.take_losses());
+        losses
+    }
+
+    fn detection(&mut self, hit: Hit, event: &Event) -> Option<Detection> {
+        if !self.repeats.is_news(&hit.rule.id, event) {
+            return None;
+        }
+        let rule = &hit.rule;
+        Some(Detection {
+            id: DetectionId::from_bytes((self.ids)()),
+            host: self.host,
+            time: event.time,
+            rule: rule.id.clone(),
+            title: rule.title.clone(),
+            severity: rule.severity,
+            techniques: rule.techniques.clone(),
+            tactics: rule.tactics.clone(),
+            family: rule.family,
+            evidence: hit.evidence,
+            response: rule.response.clone(),
+            event: event.clone(),
+            lineage: event.process.iter().flat_map(|process| process.ancestors()).cloned().collect(),
+        })
+    }
+}

@@ -1,0 +1,309 @@
+//! Owns: the order in which the stages see one record: normalize, detect, decide, contain, report.
+//! Never: threads or waiting; whoever calls decides when.
+
+mod orders;
+mod upkeep;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use picket_model::raw::RawRecord;
+use picket_model::{
+    Action, ActionId, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, LossCount, Process,
+    ProcessKey, Record, Sha256, Timestamp,
+};
+use picket_policy::{Authorized, Grounds, Judgement};
+
+use super::bundles::{self, Keeper, Kept, Ready};
+use super::hunt::Hunt;
+use super::system_files::SystemFiles;
+use super::witnesses::Witnesses;
+use super::{status, system_files};
+use crate::config::Config;
+use crate::contain::{ContainOptions, Containment, ExecDeny, kill_tree};
+use crate::decide::{self, Decide, Surroundings};
+use crate::detect::Detect;
+use crate::facts;
+use crate::normalize::Normalizer;
+use crate::procfs::{self, View};
+use crate::report::{Identity, Spool, SpoolError};
+use crate::sensor::{ExecDenyMap, Source};
+use crate::sys::clock::{WallOffset, boot_ns};
+
+/// Ticks of a quarter second between two writes of `status.json`.
+const STATUS_TICKS: u32 = 20;
+/// How far the times that a file system keeps may lag behind the clock: a tick of the slowest kernel.
+const FILE_TIME_NS: u64 = 10_000_000;
+/// Questions that may wait for a person at once; more are asked but can only be refused at the coordinator.
+const ASKED_MAX: usize = 1024;
+
+pub struct Engine {
+    state_dir: PathBuf,
+    normalizer: Normalizer,
+    detect: Detect,
+    decide: Decide,
+    containment: Containment,
+    keeper: Keeper,
+    witnesses: Witnesses,
+    system_files: SystemFiles,
+    spool: Spool,
+    shared: Arc<status::Shared>,
+    ids: Box<dyn FnMut() -> [u8; 16] + Send>,
+    /// Questions that wait for a person, each with the very file that is meant.
+    asked: HashMap<ActionId, (Action, Option<FileId>)>,
+    hunt: Hunt,
+    lost: BTreeMap<String, u64>,
+    events_seen: u64,
+    ticks: u32,
+    said: (bool, bool),
+}
+
+fn now() -> Timestamp {
+    WallOffset::read().wall(boot_ns())
+}
+
+/// The event that set an action off: when it was, whose it was, and which file it was about.
+#[derive(Clone, Copy)]
+struct Trigger {
+    time: Timestamp,
+    acting: Option<ProcessKey>,
+    file: Option<FileId>,
+}
+
+impl Trigger {
+    fn of(detection: &Detection) -> Self {
+        Self {
+            time: detection.time,
+            acting: detection.event.process.as_ref().map(|process| process.key),
+            file: decide::file_meant(detection),
+        }
+    }
+}
+
+/// What decide may ask of the process table.
+struct Around<'a>(&'a Normalizer, &'a SystemFiles);
+
+impl Surroundings for Around<'_> {
+    fn process(&self, key: &ProcessKey) -> Option<Arc<Process>> {
+        self.0.process(key)
+    }
+
+    fn view(&self, key: &ProcessKey) -> View {
+        procfs::view(key.pid, Some(key.start_ticks))
+    }
+
+    fn is_system_content(&self, sha256: &Sha256, acting: Option<&Process>) -> bool {
+        let size = acting.filter(|process| process.exe_sha256 == Some(*sha256)).and_then(system_files::size_of);
+        self.1.have(sha256, size)
+    }
+}
+
+/// The sensor's kernel map as containment knows it.
+struct KernelDeny(Box<dyn ExecDenyMap>);
+
+impl ExecDeny for KernelDeny {
+    fn insert(&mut self, file: FileId) -> Result<(), String> {
+        self.0.insert(file).map_err(|error| error.to_string())
+    }
+
+    fn remove(&mut self, file: FileId) -> Result<(), String> {
+        self.0.remove(file).map_err(|error| error.to_string())
+    }
+}
+
+impl Engine {
+    pub fn open(
+        config: &Config,
+        identity: &Identity,
+        keeper: Keeper,
+        spool: Spool,
+        source: &mut dyn Source,
+        shared: Arc<status::Shared>,
+    ) -> anyhow::Result<Self> {
+        let host = identity.host();
+        let mut decide = Decide::new(host, std::process::id(), super::ids::source());
+        let (detector, broken_rules) = match keeper.ready()? {
+            Some(Kept { ready: Ready { authority, detector }, broken_rules }) => {
+                decide.adopt(authority);
+                (detector, broken_rules)
+            }
+            None => (bundles::pack_only()?, None),
+        };
+        let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
+        let options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
+        let (containment, recovered) = Containment::open(options, deny)?;
+        let mut engine = Self {
+            state_dir: config.state_dir.clone(),
+            normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()),
+            detect: Detect::new(host, detector, super::ids::source()),
+            decide,
+            containment,
+            keeper,
+            witnesses: Witnesses::new(&config.state_dir),
+            system_files: SystemFiles::default(),
+            spool,
+            shared,
+            ids: super::ids::source(),
+            asked: HashMap::new(),
+            hunt: Hunt::default(),
+            lost: BTreeMap::new(),
+            events_seen: 0,
+            ticks: 0,
+            said: (false, false),
+        };
+        engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
+        if let Some(why) = broken_rules {
+            engine.shared.change(|status| status.blind_spots.push(status::BROKEN_RULES.to_owned()));
+            engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
+        }
+        for report in recovered {
+            engine.report(report);
+        }
+        engine.tick();
+        engine.write_status();
+        Ok(engine)
+    }
+
+    /// What was done in the moment before a crash, and of which no report reached the spool. One that did may be told
+    /// twice; the coordinator keeps one row of each action.
+    pub fn tell_again(&mut self, told_until: Option<Timestamp>) {
+        let Some(told_until) = told_until else { return };
+        let since = Timestamp(told_until.0.saturating_sub(FILE_TIME_NS));
+        for report in self.containment.settled_since(since) {
+            self.report(report);
+        }
+    }
+
+    pub fn records(&mut self, records: Vec<RawRecord>) {
+        for record in records {
+            for event in self.normalizer.normalize(record) {
+                self.event(event);
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events_seen += 1;
+        let detections = self.detect.observe(&event);
+        let straggler = self.hunt.straggler(&event);
+        self.keep(&Record::Event { event });
+        if let Some((child, detection)) = straggler.filter(|(child, _)| !kill_tree::verify(child)) {
+            let judged =
+                self.decide.on_straggler(child, &detection, &Around(&self.normalizer, &self.system_files), now());
+            if let Some(judgement) = judged {
+                self.judged(judgement, Some(Trigger::of(&detection)));
+            }
+        }
+        for detection in detections {
+            self.detection(detection);
+        }
+    }
+
+    /// Written first, then acted upon; both are durable once the action's report is.
+    fn detection(&mut self, detection: Detection) {
+        let judgements = self.decide.on_detection(&detection, &Around(&self.normalizer, &self.system_files), now());
+        tracing::warn!(rule = %detection.rule, severity = detection.severity.word(), "{}", detection.title);
+        let trigger = Trigger::of(&detection);
+        self.hunt.begin(&judgements, &detection);
+        let record = Record::Detection { detection };
+        if judgements.is_empty() {
+            self.keep(&record);
+        } else if let Err(error) = self.spool.write(&record) {
+            self.spool_failed(&error);
+        }
+        for judgement in judgements {
+            self.judged(judgement, Some(trigger));
+        }
+    }
+
+    /// Acts, asks or refuses, and gives what was reported of it.
+    fn judged(&mut self, judgement: Judgement, trigger: Option<Trigger>) -> ActionReport {
+        let (action, state, grounds) = match judgement {
+            Judgement::ActNow(action, grounds) => return self.act(action, grounds, trigger),
+            Judgement::Ask(action, grounds) => (action, ActionState::Asked, grounds),
+            Judgement::OutOfScope(action, grounds) => (action, ActionState::Refused, grounds),
+        };
+        let detail = match state {
+            ActionState::Asked => {
+                if self.asked.len() < ASKED_MAX {
+                    self.asked.insert(action.id, (action.clone(), trigger.and_then(|trigger| trigger.file)));
+                }
+                "waits for a person".to_owned()
+            }
+            _ => format!("out of scope: {}", grounds.decided_by.join(", ")),
+        };
+        let report = stated(action, state, grounds, detail);
+        self.report(report.clone());
+        report
+    }
+
+    fn act(&mut self, action: Authorized<Action>, grounds: Grounds, trigger: Option<Trigger>) -> ActionReport {
+        let known = match &action.kind {
+            picket_model::ActionKind::KillTree { target } => self.normalizer.descendants(target),
+            picket_model::ActionKind::DenyExecution { .. } => {
+                trigger.and_then(|trigger| trigger.acting).into_iter().collect()
+            }
+            _ => Vec::new(),
+        };
+        // A person said yes to the file that was asked about, not to what stands at its path by now.
+        let asked = self.asked.remove(&action.id).and_then(|(_, file)| file);
+        let file = trigger.and_then(|trigger| trigger.file).or(asked);
+        let report = self.containment.apply(action, grounds, &known, file, trigger.map(|trigger| trigger.time));
+        self.report(report.clone());
+        report
+    }
+
+    fn report(&mut self, report: ActionReport) {
+        tracing::warn!(
+            action = %report.action.kind, state = report.state.word(), ms = report.latency_us / 1000, "{}", report.detail
+        );
+        if matches!(report.state, ActionState::Undone | ActionState::Expired | ActionState::Failed) {
+            self.decide.forget(&report.action.kind);
+        }
+        self.keep(&Record::Action { report });
+    }
+
+    fn speak(&mut self, what: &str, detail: &str) {
+        tracing::info!("{what}: {detail}");
+        self.own(Activity::Agent { what: what.to_owned(), detail: detail.to_owned() });
+    }
+
+    /// An event of the agent about itself.
+    fn own(&mut self, activity: Activity) {
+        let event = Event { id: EventId::from_bytes((self.ids)()), time: now(), process: None, activity };
+        self.keep(&Record::Event { event });
+    }
+
+    fn keep(&mut self, record: &Record) {
+        if let Record::Event { event: Event { activity: Activity::Loss { counts }, .. } } = record {
+            for LossCount { place, count } in counts {
+                *self.lost.entry(place.clone()).or_default() += count;
+            }
+        }
+        if let Err(error) = self.spool.append(record) {
+            self.spool_failed(&error);
+        }
+    }
+
+    /// What was shed is counted by the spool itself and told as a loss; anything else is told at once.
+    fn spool_failed(&mut self, error: &SpoolError) {
+        if !matches!(error, SpoolError::Shed(_)) {
+            *self.lost.entry("spool.failed".into()).or_default() += 1;
+            tracing::error!(%error, "a record could not be kept");
+        }
+    }
+}
+
+fn stated(action: Action, state: ActionState, grounds: Grounds, detail: String) -> ActionReport {
+    ActionReport {
+        action,
+        state,
+        verdict: grounds.verdict,
+        bundle: grounds.bundle,
+        decided_by: grounds.decided_by,
+        time: now(),
+        latency_us: 0,
+        detail,
+    }
+}

@@ -1,0 +1,92 @@
+//! Owns: what comes down from the coordinator: commands, bundles, heads of its audit log.
+//! Never: believing it: each is judged or checked here.
+
+use picket_model::{ActionId, ActionReport, ActionState, BundleVersion, Command, CommandKind, Principal, VerdictKind};
+use picket_policy::{Grounds, Judgement};
+
+use super::{Around, Engine, now, stated};
+use crate::decide::Order;
+use crate::run::bundles::Ready;
+use crate::run::status;
+
+impl Engine {
+    /// An order of the coordinator: whether it was taken, and what came of it.
+    pub fn command(&mut self, command: Command) -> (bool, String) {
+        if let CommandKind::Act { action } = &command.kind
+            && let Some(report) = self.containment.report(action.id)
+        {
+            // Sent again after a broken link. Judged again it would spend the budget twice, or be refused though done.
+            return (true, came_of(&report));
+        }
+        let order = match self.decide.on_command(command, &Around(&self.normalizer, &self.system_files), now()) {
+            Ok(order) => order,
+            Err(refusal) => return (false, refusal.to_string()),
+        };
+        match order {
+            Order::Judged(judgement) => {
+                let taken = matches!(*judgement, Judgement::ActNow(..));
+                (taken, came_of(&self.judged(*judgement, None)))
+            }
+            Order::Undo { action, principal, note } => match self.containment.undo(action, &principal, &note) {
+                Ok(report) => {
+                    let detail = report.detail.clone();
+                    self.report(report);
+                    (true, detail)
+                }
+                Err(error) => (false, error.to_string()),
+            },
+            Order::Deny { action, principal, note } => self.deny(action, &principal, &note),
+        }
+    }
+
+    fn deny(&mut self, id: ActionId, principal: &Principal, note: &str) -> (bool, String) {
+        let Some((action, _)) = self.asked.remove(&id) else {
+            return (false, format!("this host asked no question {id}, or it was answered"));
+        };
+        let bundle = self.keeper.version().unwrap_or(BundleVersion(0));
+        let grounds =
+            Grounds { verdict: VerdictKind::Ask, bundle, decided_by: vec![principal.to_string()], spare: Vec::new() };
+        self.report(stated(action, ActionState::Refused, grounds, format!("refused by {principal}: {note}")));
+        (true, "refused".to_owned())
+    }
+
+    /// A bundle from the coordinator: its version, whether it is in force now, and why not.
+    pub fn bundle(&mut self, bytes: &[u8]) -> (u64, bool, String) {
+        match self.keeper.accept(bytes, now()) {
+            Ok(Ready { authority, detector }) => {
+                let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
+                self.decide.adopt(authority);
+                self.detect.replace(detector);
+                self.shared.change(|status| status.blind_spots.retain(|spot| spot != status::BROKEN_RULES));
+                self.speak("bundle accepted", &format!("{name} version {version}"));
+                self.refresh();
+                (version.0, true, String::new())
+            }
+            Err(why) => {
+                self.speak("bundle refused", &why);
+                (self.keeper.version().map_or(0, |version| version.0), false, why)
+            }
+        }
+    }
+
+    /// A signed head of the coordinator's audit log, kept where the coordinator cannot take it back.
+    pub fn witness(&mut self, bytes: &[u8]) {
+        if let Err(error) = self.witnesses.keep(bytes) {
+            tracing::error!(%error, "the audit log's head could not be kept");
+        }
+    }
+}
+
+/// What came of an order, in words for whoever gave it.
+fn came_of(report: &ActionReport) -> String {
+    let by = report.decided_by.join(", ");
+    match report.state {
+        ActionState::Applied => format!("carried out: {}", report.detail),
+        ActionState::Asked => format!("policy on the host does not let it act ({by}); it waits for a person"),
+        ActionState::Refused => format!("policy on the host does not let it act: {}", report.detail),
+        state => format!("{}: {}", state.word(), report.detail),
+    }
+}
+
+#[cfg(test)]
+mod tests;

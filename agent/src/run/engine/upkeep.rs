@@ -1,0 +1,94 @@
+//! Owns: what falls due with time: leases, losses, requests from this host, the status.
+//! Never: a record of the sensor.
+
+use picket_model::{Activity, LossCount};
+
+use super::{Engine, STATUS_TICKS, now};
+use crate::facts;
+use crate::run::{release, status, write_whole};
+
+impl Engine {
+    /// Leases, losses, requests from this host, the status. True when something changed that others should hear of.
+    pub fn tick(&mut self) -> bool {
+        for report in self.containment.expire(now()) {
+            self.report(report);
+        }
+        self.losses();
+        self.release_requested();
+        self.refresh();
+        self.ticks += 1;
+        if self.ticks.is_multiple_of(STATUS_TICKS) {
+            self.write_status();
+        }
+        let status = self.shared.current();
+        let said = (status.isolated, status.conservative);
+        std::mem::replace(&mut self.said, said) != said
+    }
+
+    pub fn stopped(&mut self, why: &str) {
+        self.speak("stopped", why);
+        self.refresh();
+        self.write_status();
+    }
+
+    fn losses(&mut self) {
+        let mut counts = self.spool.take_losses();
+        counts.extend(self.normalizer.take_losses());
+        counts.extend(self.detect.take_losses());
+        if !counts.is_empty() {
+            self.own(Activity::Loss { counts });
+        }
+    }
+
+    fn release_requested(&mut self) {
+        let request = release::request_path(&self.state_dir);
+        if !request.exists() {
+            return;
+        }
+        let (reports, outcome) = release::end_isolations(&mut self.containment);
+        for report in reports {
+            self.report(report);
+        }
+        if let Err(error) = release::answer(&self.state_dir, &outcome) {
+            tracing::error!(%error, path = %request.display(), "the release request could not be answered");
+        }
+    }
+
+    pub(super) fn refresh(&mut self) {
+        let now = now();
+        let usage = facts::OwnUse::read();
+        let authority = self.decide.authority();
+        let conservative = authority.is_some_and(|authority| authority.conservative(now));
+        let bundle = authority.map(|authority| {
+            let bundle = authority.bundle();
+            (bundle.version, bundle.name.clone(), bundle.lease_expires())
+        });
+        let losses = self.lost.iter().map(|(place, count)| LossCount { place: place.clone(), count: *count }).collect();
+        self.shared.change(|status| {
+            status.time = now;
+            if let Some((version, name, lease_expires)) = bundle {
+                status.bundle = Some(version);
+                status.bundle_name = name;
+                status.lease_expires = lease_expires;
+            }
+            status.conservative = conservative;
+            status.isolated = self.containment.isolated();
+            status.rules = self.detect.rules();
+            status.losses = losses;
+            status.spooled = self.spool.backlog();
+            status.resident_bytes = usage.resident_bytes;
+            status.cpu_ms = usage.cpu_ms;
+            status.events_seen = self.events_seen;
+        });
+    }
+
+    pub(super) fn write_status(&self) {
+        let path = status::path(&self.state_dir);
+        let written = serde_json::to_vec_pretty(&self.shared.current())
+            .map_err(std::io::Error::other)
+            .and_then(|bytes| write_whole(&path, &bytes));
+        if let Err(error) = written {
+            tracing::error!(%error, path = %path.display(), "the status could not be written");
+        }
+    }
+}

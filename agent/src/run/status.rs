@@ -1,0 +1,96 @@
+//! Owns: what the agent says of itself: to the coordinator, and in `status.json` for those on the host.
+//! Never: gathering what stages know; they are asked.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::Context;
+use picket_model::{HostId, HostStatus, Tier, Timestamp};
+
+use super::unpoisoned;
+use crate::config::Config;
+use crate::facts;
+
+/// Stands among what a host cannot see until another bundle is in force.
+pub const BROKEN_RULES: &str = "what the bundle's own rules would see: this build does not compile them, the rules that came with it count instead";
+
+/// The status that threads share; the engine writes, the uplink reads.
+pub struct Shared(Mutex<HostStatus>);
+
+impl Shared {
+    pub fn new(host: HostId, tier: Tier, blind_spots: Vec<String>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(HostStatus {
+            host,
+            time: Timestamp(0),
+            facts: facts::host_facts(),
+            tier,
+            blind_spots,
+            bundle: None,
+            bundle_name: String::new(),
+            lease_expires: Timestamp(0),
+            conservative: false,
+            isolated: false,
+            rules: 0,
+            losses: Vec::new(),
+            spooled: 0,
+            resident_bytes: 0,
+            cpu_ms: 0,
+            events_seen: 0,
+        })))
+    }
+
+    pub fn current(&self) -> HostStatus {
+        unpoisoned(&self.0).clone()
+    }
+
+    pub fn change(&self, change: impl FnOnce(&mut HostStatus)) {
+        change(&mut unpoisoned(&self.0));
+    }
+}
+
+pub fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join("status.json")
+}
+
+/// `picket-agent status`: what the agent last wrote, and whether one runs.
+pub fn status(config: &Config, json: bool) -> anyhow::Result<String> {
+    let path = path(&config.state_dir);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}; has the agent run here, and are you root?", path.display()))?;
+    if json {
+        return Ok(text + "\n");
+    }
+    let status: HostStatus = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+    let running = super::lock::try_take(&config.state_dir)?.is_none();
+    Ok(said(&status, running))
+}
+
+fn said(status: &HostStatus, running: bool) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{name:<14} {value}");
+    };
+    line("agent", if running { "running".into() } else { format!("not running, last word at {}", status.time) });
+    line("host", format!("{} ({})", status.facts.hostname, status.host));
+    line("tier", status.tier.word().into());
+    for spot in &status.blind_spots {
+        line("cannot see", spot.clone());
+    }
+    match status.bundle {
+        Some(version) => {
+            line("policy", format!("{} version {version}, lease ends {}", status.bundle_name, status.lease_expires))
+        }
+        None => line("policy", "none yet: watching only".into()),
+    }
+    line("rules", status.rules.to_string());
+    line("isolated", if status.isolated { "yes".into() } else { "no".into() });
+    line("events seen", status.events_seen.to_string());
+    line("spooled", status.spooled.to_string());
+    let losses: Vec<String> = status.losses.iter().map(|loss| format!("{} {}", loss.place, loss.count)).collect();
+    line("lost", if losses.is_empty() { "nothing".into() } else { losses.join(", ") });
+    line("memory", format!("{} MiB", status.resident_bytes / (1 << 20)));
+    line("cpu time", format!("{} ms", status.cpu_ms));
+    text
+}
