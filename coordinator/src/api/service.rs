@@ -1,0 +1,108 @@
+//! Owns: what the API asks of the coordinator, and how it is refused.
+//! Never: HTTP.
+
+use picket_model::{ActionId, HostId, IncidentId, IsolationScope};
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+/// Why a request was not fulfilled; the message is for people, the hint says what to do.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[error("{message}")]
+pub struct Refused {
+    pub status: Status,
+    pub message: String,
+    pub hint: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    Invalid,
+    Forbidden,
+    Missing,
+    Conflict,
+    Internal,
+}
+
+impl Refused {
+    pub fn new(status: Status, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { status, message: message.into(), hint: hint.into() }
+    }
+
+    pub fn missing(what: &str) -> Self {
+        Self::new(Status::Missing, format!("there is no such {what}"), format!("`picket {what}s` lists them"))
+    }
+
+    pub fn internal(cause: impl std::fmt::Display) -> Self {
+        Self::new(Status::Internal, cause.to_string(), "look at the coordinator's log")
+    }
+}
+
+pub type Answer = Result<Value, Refused>;
+
+/// Of many rows, those that are asked for.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Filter {
+    #[serde(default)]
+    pub host: Option<HostId>,
+    #[serde(default)]
+    pub class: Option<String>,
+    #[serde(default)]
+    pub text: Option<String>,
+    #[serde(default)]
+    pub state: Option<String>,
+    /// Nanoseconds since 1970.
+    #[serde(default)]
+    pub since: Option<u64>,
+    /// Only records before this place of the event log: where an earlier answer ended.
+    #[serde(default)]
+    pub before: Option<u64>,
+    #[serde(default = "limit_default")]
+    pub limit: usize,
+}
+
+/// Rows of one answer where the request does not say; a screenful of a large screen.
+const fn limit_default() -> usize {
+    100
+}
+
+/// Rows of one answer at most: about 40 MiB of JSON.
+pub const LIMIT_MAX: usize = 10_000;
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IsolateRequest {
+    pub scope: IsolationScope,
+    pub lease_ms: u64,
+    #[serde(default)]
+    pub note: String,
+}
+
+/// `who` is the analyst whose token came with the request. Methods may block on the disk.
+pub trait Service: Send + Sync {
+    fn analyst(&self, token: &str) -> Option<String>;
+
+    fn status(&self) -> Answer;
+    fn hosts(&self) -> Answer;
+    fn host(&self, id: HostId) -> Answer;
+    fn events(&self, filter: &Filter) -> Answer;
+    fn detections(&self, filter: &Filter) -> Answer;
+    fn incidents(&self) -> Answer;
+    fn incident(&self, id: IncidentId) -> Answer;
+    fn actions(&self, filter: &Filter) -> Answer;
+    fn policy(&self) -> Answer;
+    fn rules(&self) -> Answer;
+    fn audit(&self, from: u64, limit: usize) -> Answer;
+    fn audit_export(&self) -> Result<String, Refused>;
+
+    fn approve(&self, who: &str, id: ActionId, note: &str) -> Answer;
+    fn deny(&self, who: &str, id: ActionId, note: &str) -> Answer;
+    fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer;
+    fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer;
+    fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer;
+    fn release(&self, who: &str, host: HostId, note: &str) -> Answer;
+    fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer;
+    fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;
+    fn token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer;
+}

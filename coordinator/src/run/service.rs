@@ -1,0 +1,103 @@
+//! Owns: the desk as the API's service.
+//! Never: more than handing over.
+
+use picket_model::{ActionId, HostId, IncidentId};
+
+use super::desk::Desk;
+use super::secrets::token_key;
+use crate::api::{Answer, Filter, IsolateRequest, Refused, Service};
+use crate::store::Table;
+
+impl Service for Desk {
+    fn analyst(&self, token: &str) -> Option<String> {
+        let row = self.state.get(Table::Users, &token_key(token)).ok()??;
+        let row: serde_json::Value = serde_json::from_slice(&row).ok()?;
+        row["name"].as_str().map(str::to_owned)
+    }
+
+    fn status(&self) -> Answer {
+        self.say_status()
+    }
+
+    fn hosts(&self) -> Answer {
+        self.say_hosts()
+    }
+
+    fn host(&self, id: HostId) -> Answer {
+        self.say_host(id)
+    }
+
+    fn events(&self, filter: &Filter) -> Answer {
+        self.say_events(filter)
+    }
+
+    fn detections(&self, filter: &Filter) -> Answer {
+        self.say_detections(filter)
+    }
+
+    fn incidents(&self) -> Answer {
+        self.say_incidents()
+    }
+
+    fn incident(&self, id: IncidentId) -> Answer {
+        self.say_incident(id)
+    }
+
+    fn actions(&self, filter: &Filter) -> Answer {
+        self.say_actions(filter)
+    }
+
+    fn policy(&self) -> Answer {
+        self.say_policy()
+    }
+
+    fn rules(&self) -> Answer {
+        self.say_rules()
+    }
+
+    fn audit(&self, from: u64, limit: usize) -> Answer {
+        self.say_audit(from, limit)
+    }
+
+    fn audit_export(&self) -> Result<String, Refused> {
+        let mut out = Vec::new();
+        self.audit.export(&mut out).map_err(Refused::internal)?;
+        String::from_utf8(out).map_err(Refused::internal)
+    }
+
+    fn approve(&self, who: &str, id: ActionId, note: &str) -> Answer {
+        self.order_approve(who, id, note)
+    }
+
+    fn deny(&self, who: &str, id: ActionId, note: &str) -> Answer {
+        self.order_deny(who, id, note)
+    }
+
+    fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer {
+        self.order_close(who, id, note)
+    }
+
+    fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer {
+        self.order_undo(who, id, note)
+    }
+
+    fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer {
+        self.order_isolate(who, host, request)
+    }
+
+    fn release(&self, who: &str, host: HostId, note: &str) -> Answer {
+        self.order_release(who, host, note)
+    }
+
+    fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer {
+        self.order_revoke(who, host, note)
+    }
+
+    fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer {
+        self.order_policy(who, bundle)
+    }
+
+    fn token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer {
+        self.order_token(who, ttl_s, uses)
+    }
+}

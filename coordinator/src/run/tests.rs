@@ -1,0 +1,239 @@
+//! Owns: what the wiring promises: nothing lost, nothing half done, nobody speaking for another.
+//! Never: a store in memory; failures and holes are put in front of the real one.
+
+mod world;
+
+use std::sync::atomic::Ordering;
+
+use picket_model::*;
+
+use super::desk::now;
+use super::rows::{self, CommandRow};
+use super::todo::Todo;
+use crate::api::{Filter, IsolateRequest};
+use crate::identity::add_host;
+use crate::store::{StateStore, Table};
+
+use world::{ACTION, ONE, TWO, World, acting, detection, report};
+
+#[test]
+fn a_reopening_is_not_overwritten_by_the_batch_that_holds_the_report() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    let at = now();
+    let applied = Record::Action { report: report(ONE, ActionState::Applied, at) };
+    world.tell(ONE, &[applied, acting(at.plus_millis(5_000))]);
+    world.settle();
+    assert_eq!(world.action(ACTION).unwrap().state, ActionState::Failed);
+    assert_eq!(world.lines("reopened").len(), 1);
+}
+
+#[test]
+fn what_a_failed_write_held_up_is_written_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.settle();
+    world.tell(ONE, &[detection(ONE, 7), Record::Action { report: report(ONE, ActionState::Applied, now()) }]);
+    world.front.failing.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert!(world.work.step().is_err());
+    }
+    world.front.failing.store(false, Ordering::SeqCst);
+    world.settle();
+    assert_eq!((world.incidents().len(), world.action(ACTION).unwrap().state), (1, ActionState::Applied));
+    assert_eq!(world.lines("applied").len(), 1, "tries leave one line");
+    assert_eq!(world.desk.place().unwrap(), 2);
+}
+
+#[test]
+fn a_damaged_record_is_told_and_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::holed(dir.path(), Some(1));
+    world.tell(ONE, &[detection(ONE, 4), detection(ONE, 5), detection(ONE, 6)]);
+    world.settle();
+    assert_eq!(world.desk.place().unwrap(), 3);
+    assert_eq!(world.lines("event damaged"), [("coordinator".into(), "1".into())]);
+    let filter = serde_json::from_value::<Filter>(serde_json::json!({})).unwrap();
+    assert_eq!(world.desk.say_detections(&filter).unwrap()["detections"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_host_changes_nothing_that_another_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.tell(ONE, &[Record::Action { report: report(ONE, ActionState::Applied, now()) }, detection(ONE, 7)]);
+    let stolen = Record::Action { report: report(TWO, ActionState::Undone, now().plus_millis(1)) };
+    world.tell(TWO, &[stolen.clone(), stolen, detection(TWO, 7)]);
+    world.settle();
+    let action = world.action(ACTION).unwrap();
+    assert_eq!((action.action.host, action.state), (ONE, ActionState::Applied));
+    let index = world.front.get(Table::Detections, &[7; 16]).unwrap().unwrap();
+    assert_eq!(rows::detection_place(&index), Some((1, Some(ONE))));
+    assert_eq!(world.lines("foreign id"), [(format!("host {TWO}"), ACTION.to_string())], "one line for each host");
+    assert_eq!(world.lines("applied"), [(format!("host {ONE}"), ACTION.to_string())]);
+}
+
+#[test]
+fn an_id_that_another_host_took_does_not_keep_the_coordinator_from_its_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.tell(TWO, &[Record::Action { report: report(TWO, ActionState::Applied, now()) }]);
+    world.settle();
+    let planned = report(ONE, ActionState::Planned, now()).action;
+    world.work.take(&Todo::Order(planned)).unwrap();
+    world.tell(TWO, &[Record::Action { report: report(TWO, ActionState::Undone, now()) }]);
+    world.settle();
+    let action = world.action(ACTION).unwrap();
+    assert_eq!((action.action.host, action.state), (ONE, ActionState::Planned));
+    assert_eq!(rows::commands_of(&*world.front, ONE).unwrap().len(), 1);
+    assert_eq!(world.lines("id taken back").len(), 1);
+}
+
+#[test]
+fn a_flood_of_reports_does_not_flood_the_audit_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    let state = |n: u16| if n.is_multiple_of(2) { ActionState::Planned } else { ActionState::Applied };
+    let flood: Vec<_> = (0..2000).map(|n| Record::Action { report: report(ONE, state(n), now()) }).collect();
+    world.tell(ONE, &flood);
+    world.settle();
+    let lines = world.lines("planned").len() + world.lines("applied").len();
+    // A minute may end within the test.
+    assert!((600..=1200).contains(&lines), "{lines}");
+    assert_eq!(world.action(ACTION).unwrap().state, ActionState::Applied, "every report counts");
+}
+
+#[test]
+fn reports_without_a_line_are_counted_when_their_minute_is_over() {
+    let mut chatter = super::chatter::Chatter::default();
+    let minute = Timestamp::from_millis(60_000);
+    let allowed = (0..700).filter(|_| chatter.allow(ONE, minute)).count();
+    assert_eq!((allowed, chatter.over(minute)), (600, vec![]));
+    assert_eq!(chatter.over(minute.plus_millis(60_000)), [(ONE, 100)]);
+    assert!(chatter.allow(ONE, minute.plus_millis(60_000)));
+}
+
+#[test]
+fn an_order_is_kept_whole_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new(dir.path());
+    add_host(&*world.front, ONE, &HostFacts::default(), now()).unwrap();
+    let request = || IsolateRequest { scope: IsolationScope::Host, lease_ms: 1000, note: String::new() };
+    world.front.failing.store(true, Ordering::SeqCst);
+    world.desk.order_isolate("ada", ONE, request()).unwrap_err();
+    let rows = |table| world.front.scan(table, &[], 9).unwrap().len();
+    assert_eq!((rows(Table::Actions), rows(Table::Commands)), (0, 0));
+    world.front.failing.store(false, Ordering::SeqCst);
+    world.desk.order_isolate("ada", ONE, request()).unwrap();
+    assert_eq!((rows(Table::Actions), rows(Table::Commands)), (1, 1));
+}
+
+#[test]
+fn an_order_that_nobody_answered_expires() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    let planned = report(ONE, ActionState::Planned, now());
+    let kind = CommandKind::Act { action: planned.action.clone() };
+    let command = Command { kind, issued: Timestamp(0), expires: Timestamp(1) };
+    let row = CommandRow { id: 5, host: ONE, command };
+    let changes = [rows::put_action(&planned, now()).unwrap(), rows::put_command(&row).unwrap()];
+    world.front.write(&changes).unwrap();
+    world.settle();
+    assert_eq!(world.action(ACTION).unwrap().state, ActionState::Expired);
+    assert!(rows::commands_of(&*world.front, ONE).unwrap().is_empty());
+    assert_eq!(world.lines("order expired"), [("coordinator".into(), ACTION.to_string())]);
+}
+
+#[test]
+fn a_question_is_as_old_as_its_arrival_whatever_the_host_s_clock_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    add_host(&*world.front, ONE, &HostFacts::default(), now()).unwrap();
+    world.tell(ONE, &[Record::Action { report: report(ONE, ActionState::Asked, Timestamp::from_millis(1)) }]);
+    world.settle();
+    world.desk.order_approve("ada", ACTION, "").unwrap();
+    assert_eq!(world.action(ACTION).unwrap().state, ActionState::Planned);
+    assert_eq!(rows::commands_of(&*world.front, ONE).unwrap().len(), 1);
+}
+
+#[test]
+fn a_closed_incident_stays_closed_in_the_next_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.tell(ONE, &[detection(ONE, 7)]);
+    world.settle();
+    let [incident] = &world.incidents()[..] else { panic!("one incident is expected") };
+    let id = incident.id;
+    world.desk.order_close("ada", id, "our own test").unwrap();
+    world.desk.order_close("ada", id, "").unwrap_err();
+    world.settle();
+    assert_eq!(world.incidents()[0].status, IncidentStatus::Closed);
+    assert_eq!(world.lines("close"), [("ada".into(), id.to_string())]);
+    drop(world);
+    let mut world = World::new(dir.path());
+    world.settle();
+    let status = |world: &World| world.work.estate.correlator().incidents().map(|it| it.status).collect::<Vec<_>>();
+    assert_eq!(status(&world), [IncidentStatus::Closed]);
+    world.tell(ONE, &[Record::Action { report: report(ONE, ActionState::Applied, now()) }]);
+    world.settle();
+    assert_eq!((world.incidents().len(), world.incidents()[0].status), (1, IncidentStatus::Closed));
+}
+
+#[test]
+fn a_closing_that_a_crash_interrupted_is_done_in_the_next_life() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.tell(ONE, &[detection(ONE, 7)]);
+    world.settle();
+    world.desk.order_close("ada", world.incidents()[0].id, "").unwrap();
+    drop(world);
+    let mut world = World::new(dir.path());
+    world.settle();
+    assert!(world.work.estate.correlator().incidents().all(|it| it.status == IncidentStatus::Closed));
+    assert!(rows::closings(&*world.front).unwrap()[0].1.is_some());
+}
+
+#[test]
+fn what_is_over_for_long_goes_and_what_is_contained_for_long_closes() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.tell(ONE, &[detection(ONE, 7), detection(TWO, 8)]);
+    world.settle();
+    let days = |days: u64| Timestamp::from_millis(now().as_millis() - days * 24 * 3_600_000);
+    let mut incidents = world.incidents();
+    assert_eq!(incidents.len(), 2);
+    (incidents[0].status, incidents[0].updated) = (IncidentStatus::Contained, days(8));
+    (incidents[1].status, incidents[1].updated) = (IncidentStatus::Closed, days(91));
+    let mut changes: Vec<_> = incidents.iter().map(|it| rows::put_incident(it).unwrap()).collect();
+    changes.push(rows::put_action(&report(ONE, ActionState::Undone, days(91)), days(91)).unwrap());
+    world.front.write(&changes).unwrap();
+    drop(world);
+    let mut world = World::new(dir.path());
+    world.settle();
+    let left = world.incidents();
+    assert_eq!((left.len(), left[0].id, left[0].status), (1, incidents[0].id, IncidentStatus::Closed));
+    assert!(world.action(ACTION).is_none());
+    assert_eq!(world.lines("rows dropped").len(), 1);
+}
+
+#[test]
+fn a_search_says_where_to_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new(dir.path());
+    world.tell(ONE, &(1..=5).map(|n| acting(Timestamp(n))).collect::<Vec<_>>());
+    let ask = |before: Option<u64>| {
+        let filter = serde_json::json!({"limit": 2, "before": before});
+        world.desk.say_events(&serde_json::from_value(filter).unwrap()).unwrap()
+    };
+    let (mut before, mut times) = (None, Vec::new());
+    loop {
+        let answer = ask(before);
+        times.extend(answer["events"].as_array().unwrap().iter().rev().map(|event| event["time"].as_u64().unwrap()));
+        before = answer["before"].as_u64();
+        assert_eq!(answer["more"], before.is_some());
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(times, [5, 4, 3, 2, 1]);
+}
