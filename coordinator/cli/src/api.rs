@@ -13,6 +13,8 @@ const API_DEFAULT: &str = "http://127.0.0.1:8843";
 const TOKEN_FILE_DEFAULT: &str = "/var/lib/picket/coordinator/api-token";
 /// The longest answer that is read: a page of 10,000 events of 4 KiB.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// The longest text: an audit log of a million records of 400 bytes.
+const TEXT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// A coordinator on loopback that takes longer to accept is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Commands wait for a host's answer on the coordinator's side; beyond this something hangs.
@@ -53,12 +55,7 @@ impl ApiOptions {
                 format!("set PICKET_API, for example to {API_DEFAULT}"),
             ));
         }
-        let file = self
-            .token_file
-            .clone()
-            .or_else(|| std::env::var_os("PICKET_TOKEN_FILE").map(PathBuf::from))
-            .unwrap_or_else(|| PathBuf::from(TOKEN_FILE_DEFAULT));
-        let token = read_token(&file);
+        let token = read_token(&self.token_file());
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -68,6 +65,16 @@ impl ApiOptions {
             .user_agent(concat!("picket/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Api { agent: config.new_agent(), url: url.trim_end_matches('/').to_owned(), token })
+    }
+}
+
+impl ApiOptions {
+    /// Where the API token is looked for, whether it is there or not.
+    pub fn token_file(&self) -> PathBuf {
+        self.token_file
+            .clone()
+            .or_else(|| std::env::var_os("PICKET_TOKEN_FILE").map(PathBuf::from))
+            .unwrap_or_else(|| PathBuf::from(TOKEN_FILE_DEFAULT))
     }
 }
 
@@ -92,6 +99,17 @@ impl Api {
         self.read(self.signed(request).call())
     }
 
+    /// An answer that is no JSON value but lines of text.
+    pub fn get_text(&self, path: &str) -> Result<String, Failure> {
+        let request = self.agent.get(format!("{}{path}", self.url));
+        let (status, body) = self.body(self.signed(request).call(), TEXT_BYTES_MAX)?;
+        if !status.is_success() {
+            return Err(self.refused(status, serde_json::from_slice(&body).ok().as_ref()));
+        }
+        String::from_utf8(body)
+            .map_err(|_| Failure::failed(format!("{} answered something other than text", self.url), ""))
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         self.read(self.posting(path).send_json(body))
     }
@@ -113,10 +131,7 @@ impl Api {
     }
 
     fn read(&self, answer: Answer) -> Result<Value, Failure> {
-        let unreachable = |cause: ureq::Error| Failure::Unreachable { api: self.url.clone(), cause: cause.to_string() };
-        let mut answer = answer.map_err(unreachable)?;
-        let status = answer.status();
-        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec().map_err(unreachable)?;
+        let (status, body) = self.body(answer, ANSWER_BYTES_MAX)?;
         let value: Option<Value> = serde_json::from_slice(&body).ok();
         if status.is_success() {
             return match value {
@@ -128,11 +143,22 @@ impl Api {
                 )),
             };
         }
+        Err(self.refused(status, value.as_ref()))
+    }
+
+    fn body(&self, answer: Answer, limit: u64) -> Result<(StatusCode, Vec<u8>), Failure> {
+        let unreachable = |cause: ureq::Error| Failure::Unreachable { api: self.url.clone(), cause: cause.to_string() };
+        let mut answer = answer.map_err(unreachable)?;
+        let body = answer.body_mut().with_config().limit(limit).read_to_vec().map_err(unreachable)?;
+        Ok((answer.status(), body))
+    }
+
+    fn refused(&self, status: StatusCode, value: Option<&Value>) -> Failure {
         match &self.token {
             Err(missing) if status == StatusCode::UNAUTHORIZED => {
-                Err(Failure::Refused { message: missing.message.clone(), hint: missing.hint.to_owned() })
+                Failure::Refused { message: missing.message.clone(), hint: missing.hint.to_owned() }
             }
-            _ => Err(refusal(status, value.as_ref())),
+            _ => refusal(status, value),
         }
     }
 }

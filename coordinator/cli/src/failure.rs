@@ -67,10 +67,16 @@ impl Failure {
         let text = match self {
             Self::OutputClosed => return,
             _ if json => serde_json::json!({"error": self.to_string(), "hint": self.hint()}).to_string(),
-            _ if self.hint().is_empty() => format!("picket: {}", crate::table::printable(&self.to_string())),
-            _ => format!("picket: {}\n  {}", crate::table::printable(&self.to_string()), self.hint()),
+            _ if self.hint().is_empty() => format!("picket: {}", indented(&self.to_string())),
+            _ => format!("picket: {}\n  {}", indented(&self.to_string()), self.hint()),
         };
         // Nobody is left to tell when standard error is closed too.
         let _ = writeln!(std::io::stderr(), "{text}");
     }
+}
+
+/// Lists of errors stay lists; no line of a message can pass for a message of its own.
+fn indented(message: &str) -> String {
+    let lines: Vec<String> = message.lines().map(|line| crate::table::printable(line.trim_start())).collect();
+    lines.join("\n  ")
 }

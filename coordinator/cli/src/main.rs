@@ -5,6 +5,7 @@ mod api;
 mod commands;
 mod drill;
 mod failure;
+mod files;
 mod output;
 mod resolve;
 mod table;
@@ -57,6 +58,7 @@ enum Command {
     Detections(commands::detections::Args),
     Incidents(commands::incidents::Args),
     Incident(commands::incident::Args),
+    Close(commands::close::Args),
     Actions(commands::actions::Args),
     Approve(commands::approve::Args),
     Deny(commands::deny::Args),
@@ -87,6 +89,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Detections(args) => commands::detections::run(&args, &context),
         Command::Incidents(args) => commands::incidents::run(&args, &context),
         Command::Incident(args) => commands::incident::run(&args, &context),
+        Command::Close(args) => commands::close::run(&args, &context),
         Command::Actions(args) => commands::actions::run(&args, &context),
         Command::Approve(args) => commands::approve::run(&args, &context),
         Command::Deny(args) => commands::deny::run(&args, &context),

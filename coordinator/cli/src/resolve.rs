@@ -14,12 +14,12 @@ const LOOKED_THROUGH: usize = 1000;
 
 /// The id of an action from its unique beginning.
 pub fn action(api: &Api, text: &str) -> Result<String, Failure> {
-    resolve(api, text, "action", "/v1/actions", "actions", &["/id", "/action/id"])
+    resolve(api, text, "action", "/v1/actions", "actions", "/id")
 }
 
 /// The id of an incident from its unique beginning.
 pub fn incident(api: &Api, text: &str) -> Result<String, Failure> {
-    resolve(api, text, "incident", "/v1/incidents", "incidents", &["/id", "/incident/id"])
+    resolve(api, text, "incident", "/v1/incidents", "incidents", "/id")
 }
 
 /// The id of a host from its name, its id or the id's unique beginning.
@@ -35,10 +35,10 @@ pub fn host(api: &Api, text: &str) -> Result<String, Failure> {
 }
 
 /// Where a host's id and name stand in an answer about hosts.
-pub const HOST_ID: &[&str] = &["/id", "/host", "/status/host"];
-pub const HOSTNAME: &[&str] = &["/hostname", "/facts/hostname", "/status/facts/hostname"];
+pub const HOST_ID: &str = "/id";
+pub const HOSTNAME: &str = "/hostname";
 
-fn resolve(api: &Api, text: &str, noun: &str, path: &str, list: &str, id: &[&str]) -> Result<String, Failure> {
+fn resolve(api: &Api, text: &str, noun: &str, path: &str, list: &str, id: &str) -> Result<String, Failure> {
     if text.len() == ID_CHARS {
         return segment(text);
     }
@@ -46,7 +46,7 @@ fn resolve(api: &Api, text: &str, noun: &str, path: &str, list: &str, id: &[&str
     choose(value::rows(&answer, list), text, noun, id)
 }
 
-fn choose(rows: &[Value], text: &str, noun: &str, id: &[&str]) -> Result<String, Failure> {
+fn choose(rows: &[Value], text: &str, noun: &str, id: &str) -> Result<String, Failure> {
     let begins = |found: &String| !text.is_empty() && found.starts_with(text);
     one(rows.iter().map(|row| value::text(row, id)).filter(begins).collect(), text, noun)
 }
@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn a_beginning_must_be_unique() {
         let rows = [json!({"id": "aabb"}), json!({"id": "aacc"}), json!({"id": "dd"})];
-        let pick = |text| choose(&rows, text, "action", &["/id"]);
+        let pick = |text| choose(&rows, text, "action", "/id");
         assert_eq!(pick("aab").unwrap(), "aabb");
         assert_eq!(pick("aa").unwrap_err().exit_code(), 2);
         assert_eq!(pick("ee").unwrap_err().exit_code(), 1);

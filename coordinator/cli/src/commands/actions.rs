@@ -46,42 +46,38 @@ pub fn table(actions: &[Value]) -> Table {
     let mut table = Table::new(&["ID", "TIME (UTC)", "HOST", "STATE", "ACTION", "TARGET", "BY", "RULE", "DETAIL"]);
     for action in actions {
         table.row([
-            value::short(action, &["/id", "/action/id"]),
-            value::time(action, &["/time", "/updated", "/requested", "/action/requested"]),
-            value::short(action, &["/hostname", "/host", "/action/host"]),
-            value::text(action, &["/state"]),
-            value::text(action, &["/kind/kind", "/action/kind/kind"]),
+            value::short(action, "/id"),
+            value::time(action, "/time"),
+            value::text(action, "/hostname"),
+            value::text(action, "/state"),
+            value::text(action, "/kind/kind"),
             target(action),
             by(action),
-            value::text(action, &["/reason/rule", "/action/reason/rule"]),
-            value::text(action, &["/detail"]),
+            value::text(action, "/reason/rule"),
+            value::text(action, "/detail"),
         ]);
     }
     table
 }
 
 fn target(action: &Value) -> String {
-    let kind = value::find(action, &["/action/kind", "/kind"]).unwrap_or(&Value::Null);
-    match value::text(kind, &["/kind"]).as_str() {
-        "kill_tree" => format!("process {}", value::text(kind, &["/target/pid"])),
-        "quarantine_file" => value::text(kind, &["/path"]),
-        "deny_execution" => format!("sha256 {}", value::short(kind, &["/sha256"])),
-        "isolate_host" => value::find(kind, &["/scope/name", "/scope/namespace/name"])
+    let kind = value::find(action, "/kind").unwrap_or(&Value::Null);
+    match value::text(kind, "/kind").as_str() {
+        "kill_tree" => format!("process {}", value::text(kind, "/target/pid")),
+        "quarantine_file" => value::text(kind, "/path"),
+        "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
+        "isolate_host" => value::find(kind, "/scope/namespace/name")
             .map_or_else(|| "host".to_owned(), |name| format!("namespace {}", value::plain(name))),
         _ => "-".to_owned(),
     }
 }
 
+/// A person by name, Picket by which of its halves.
 fn by(action: &Value) -> String {
-    value::text(
-        action,
-        &[
-            "/reason/principal/name",
-            "/action/reason/principal/name",
-            "/reason/principal/who",
-            "/action/reason/principal/who",
-        ],
-    )
+    match value::find(action, "/reason/principal/name") {
+        Some(name) => value::plain(name),
+        None => value::text(action, "/reason/principal/who"),
+    }
 }
 
 #[cfg(test)]

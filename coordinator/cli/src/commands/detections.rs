@@ -26,18 +26,19 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if context.output.json() {
         return context.output.value(&Value::from(detections.to_vec()));
     }
-    context.output.table(&table(detections), "no detection matches")
+    context.output.table(&table(detections), "no detection matches")?;
+    args.filter.tell_rest(&answer, detections.len(), context)
 }
 
 pub fn table(detections: &[Value]) -> Table {
     let mut table = Table::new(&["TIME (UTC)", "HOST", "SEVERITY", "RULE", "TECHNIQUES", "WHAT"]);
     for detection in detections {
         table.row([
-            value::time(detection, &["/time"]),
-            value::short(detection, &["/hostname", "/host"]),
-            value::text(detection, &["/severity"]),
-            value::text(detection, &["/rule"]),
-            value::text(detection, &["/techniques"]),
+            value::time(detection, "/time"),
+            value::text(detection, "/hostname"),
+            value::text(detection, "/severity"),
+            value::text(detection, "/rule"),
+            value::text(detection, "/techniques"),
             super::events::what(&detection["event"]),
         ]);
     }

@@ -29,12 +29,19 @@ pub struct Args {
     /// Only those of the last so many seconds, minutes, hours or days: 30s, 10m, 2h, 1d
     #[arg(long, value_parser = parse_span)]
     since: Option<u64>,
+    /// Only those before this place of the event log: where an earlier search ended
+    #[arg(long, value_name = "PLACE")]
+    before: Option<u64>,
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
 }
 
 impl Args {
+    pub fn tell_rest(&self, answer: &Value, rows: usize, context: &Context) -> Result<(), Failure> {
+        goes_on(answer, rows, self.limit).map_or(Ok(()), |line| context.output.line(&line))
+    }
+
     /// The filter as the API reads it.
     pub fn query(&self, api: &crate::api::Api) -> Result<Vec<(&'static str, String)>, Failure> {
         let host = self.host.as_deref().map(|host| resolve::host(api, host)).transpose()?;
@@ -44,9 +51,17 @@ impl Args {
             ("class", self.class.clone().unwrap_or_default()),
             ("text", self.text.clone().unwrap_or_default()),
             ("since", since.map(|nanos| nanos.to_string()).unwrap_or_default()),
+            ("before", self.before.map(|place| place.to_string()).unwrap_or_default()),
             ("limit", self.limit.to_string()),
         ])
     }
+}
+
+/// A search that ended before the log did, with fewer rows than asked for, says so: there may be older matches.
+pub fn goes_on(answer: &Value, rows: usize, limit: u32) -> Option<String> {
+    let before =
+        answer["before"].as_u64().filter(|_| value::flag(answer, "/more") && (rows as u64) < u64::from(limit))?;
+    Some(format!("not everything was looked through: go on with --before {before}"))
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -59,32 +74,39 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut table = Table::new(&["TIME (UTC)", "HOST", "CLASS", "PID", "USER", "WHAT"]);
     for event in events {
         table.row([
-            value::time(event, &["/time", "/event/time"]),
-            value::short(event, &["/hostname", "/host"]),
+            value::time(event, "/time"),
+            value::text(event, "/hostname"),
             word(event),
-            value::text(event, &["/process/key/pid", "/event/process/key/pid"]),
-            value::text(event, &["/process/user", "/event/process/user"]),
+            value::text(event, "/process/key/pid"),
+            value::text(event, "/process/user"),
             what(event),
         ]);
     }
-    context.output.table(&table, "no event matches")
+    context.output.table(&table, "no event matches")?;
+    args.tell_rest(&answer, events.len(), context)
 }
 
 /// The word of an event's class, as `Activity::word` says it.
 pub fn word(event: &Value) -> String {
-    value::text(event, &["/activity/activity", "/event/activity/activity", "/activity/class", "/event/activity/class"])
-        .trim_start_matches("process_")
-        .to_owned()
+    let class = value::text(event, "/activity/class");
+    match (class.as_str(), value::find(event, "/activity/activity")) {
+        ("authentication", _) => "auth".to_owned(),
+        ("module_load", _) => "module".to_owned(),
+        (_, Some(word)) => value::plain(word),
+        (class, None) => class.trim_start_matches("process_").to_owned(),
+    }
 }
 
 /// An event in one line: what was done, and to what.
 pub fn what(event: &Value) -> String {
-    let event = event.get("event").unwrap_or(event);
     let activity = &event["activity"];
-    let exe = value::text(event, &["/process/exe", "/process/name"]);
-    let field = |pointer: &str| value::text(activity, &[pointer]);
-    match value::text(activity, &["/class"]).as_str() {
-        "process_launch" => match value::find(event, &["/process/argv"]).and_then(Value::as_array) {
+    let exe = match value::text(event, "/process/exe") {
+        none if none.is_empty() || none == "-" => value::text(event, "/process/name"),
+        exe => exe,
+    };
+    let field = |pointer: &str| value::text(activity, pointer);
+    match value::text(activity, "/class").as_str() {
+        "process_launch" => match value::find(event, "/process/argv").and_then(Value::as_array) {
             Some(argv) if !argv.is_empty() => argv.iter().map(value::plain).collect::<Vec<_>>().join(" "),
             _ => exe,
         },
@@ -95,7 +117,7 @@ pub fn what(event: &Value) -> String {
                 |side: &str| format!("{}:{}", field(&format!("/flow/{side}_ip")), field(&format!("/flow/{side}_port")));
             format!("{exe} {} {} > {}", field("/flow/protocol"), end("local"), end("remote"))
         }
-        "file" => match value::find(activity, &["/file/old_path"]) {
+        "file" => match value::find(activity, "/file/old_path") {
             Some(old) => format!("{exe} {} > {}", value::plain(old), field("/file/path")),
             None => format!("{exe} {}", field("/file/path")),
         },
@@ -114,7 +136,7 @@ pub fn what(event: &Value) -> String {
             let counts = activity["counts"].as_array().map_or(&[][..], Vec::as_slice);
             counts
                 .iter()
-                .map(|count| format!("{} {}", value::text(count, &["/place"]), value::text(count, &["/count"])))
+                .map(|count| format!("{} {}", value::text(count, "/place"), value::text(count, "/count")))
                 .collect::<Vec<_>>()
                 .join(", ")
         }
@@ -141,7 +163,7 @@ pub fn parse_span(text: &str) -> Result<u64, String> {
 mod tests {
     use serde_json::json;
 
-    use super::{parse_span, what, word};
+    use super::{goes_on, parse_span, what, word};
 
     #[test]
     fn spans_are_read() {
@@ -149,6 +171,14 @@ mod tests {
         for bad in ["", "10", "m", "ä", "-1s", "99999999999999999999d"] {
             assert!(parse_span(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_search_that_ended_early_says_where_to_go_on() {
+        let answer = json!({"more": true, "before": 77});
+        assert!(goes_on(&answer, 3, 50).is_some_and(|line| line.contains("--before 77")));
+        assert_eq!(goes_on(&answer, 50, 50), None, "as many as asked for");
+        assert_eq!(goes_on(&json!({"more": false, "before": null}), 3, 50), None);
     }
 
     #[test]

@@ -31,36 +31,33 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 
 fn lines(host: &Value) -> Vec<(&'static str, String)> {
     let now = value::now();
-    let fact = |name: &str| value::text(host, &[&format!("/facts/{name}"), &format!("/status/facts/{name}")]);
-    let losses = value::find(host, &["/status/losses"]).and_then(Value::as_array);
+    let fact = |name: &str| value::text(host, &format!("/facts/{name}"));
+    let losses = value::find(host, "/status/losses").and_then(Value::as_array);
     let losses: Vec<String> = losses
         .into_iter()
         .flatten()
-        .map(|loss| format!("{} {}", value::text(loss, &["/place"]), value::number(loss, &["/count"])))
+        .map(|loss| format!("{} {}", value::text(loss, "/place"), value::number(loss, "/count")))
         .collect();
     let mut lines = vec![
         ("id", value::text(host, resolve::HOST_ID)),
         ("name", value::text(host, resolve::HOSTNAME)),
         ("state", super::hosts::state(host)),
-        ("last word", value::relative(host, &["/last_seen", "/status/time"], now)),
-        ("enrolled", value::time(host, &["/enrolled"])),
+        ("last word", value::relative(host, "/last_seen", now)),
+        ("enrolled", value::time(host, "/enrolled")),
         ("system", format!("{}, kernel {}, {}", fact("os"), fact("kernel"), fact("arch"))),
         ("addresses", fact("addresses")),
         ("agent", fact("agent_version")),
-        ("tier", value::text(host, &["/status/tier", "/tier"])),
-        (
-            "policy",
-            format!("{} v{}", value::text(host, &["/status/bundle_name"]), value::text(host, &["/status/bundle"])),
-        ),
-        ("lease ends", value::relative(host, &["/status/lease_expires"], now)),
-        ("rules", value::text(host, &["/status/rules"])),
-        ("events seen", value::text(host, &["/status/events_seen"])),
-        ("spooled", value::text(host, &["/status/spooled"])),
-        ("memory", value::mebibytes(value::number(host, &["/status/resident_bytes"]))),
-        ("cpu time", value::span(value::number(host, &["/status/cpu_ms"]))),
+        ("tier", value::text(host, "/status/tier")),
+        ("policy", format!("{} v{}", value::text(host, "/status/bundle_name"), value::text(host, "/status/bundle"))),
+        ("lease ends", value::relative(host, "/status/lease_expires", now)),
+        ("rules", value::text(host, "/status/rules")),
+        ("events seen", value::text(host, "/status/events_seen")),
+        ("spooled", value::text(host, "/status/spooled")),
+        ("memory", value::mebibytes(value::number(host, "/status/resident_bytes"))),
+        ("cpu time", value::span(value::number(host, "/status/cpu_ms"))),
         ("lost", if losses.is_empty() { "nothing".to_owned() } else { losses.join(", ") }),
     ];
-    let spots = value::find(host, &["/status/blind_spots"]).and_then(Value::as_array);
+    let spots = value::find(host, "/status/blind_spots").and_then(Value::as_array);
     lines.extend(spots.into_iter().flatten().map(|spot| ("cannot see", value::plain(spot))));
     lines
 }

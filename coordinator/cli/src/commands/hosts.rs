@@ -31,11 +31,11 @@ pub fn table(hosts: &[Value]) -> Table {
             value::short(host, resolve::HOST_ID),
             value::text(host, resolve::HOSTNAME),
             state(host),
-            value::text(host, &["/status/tier", "/tier"]),
+            value::text(host, "/status/tier"),
             policy(host),
-            value::text(host, &["/status/spooled"]),
-            value::mebibytes(value::number(host, &["/status/resident_bytes"])),
-            value::relative(host, &["/last_seen", "/status/time"], now),
+            value::text(host, "/status/spooled"),
+            value::mebibytes(value::number(host, "/status/resident_bytes")),
+            value::relative(host, "/last_seen", now),
         ]);
     }
     table
@@ -43,13 +43,13 @@ pub fn table(hosts: &[Value]) -> Table {
 
 /// One word for where a host stands; the worst wins.
 pub fn state(host: &Value) -> String {
-    let word = if value::flag(host, &["/revoked"]) {
+    let word = if value::flag(host, "/revoked") {
         "revoked"
-    } else if value::flag(host, &["/status/isolated", "/isolated"]) {
+    } else if value::flag(host, "/status/isolated") {
         "isolated"
-    } else if !value::flag(host, &["/connected"]) {
+    } else if !value::flag(host, "/connected") {
         "silent"
-    } else if value::flag(host, &["/status/conservative"]) {
+    } else if value::flag(host, "/status/conservative") {
         "conservative"
     } else {
         "watching"
@@ -58,8 +58,8 @@ pub fn state(host: &Value) -> String {
 }
 
 fn policy(host: &Value) -> String {
-    match value::find(host, &["/status/bundle"]) {
+    match value::find(host, "/status/bundle") {
         None => "none".to_owned(),
-        Some(version) => format!("{} v{}", value::text(host, &["/status/bundle_name"]), value::plain(version)),
+        Some(version) => format!("{} v{}", value::text(host, "/status/bundle_name"), value::plain(version)),
     }
 }

@@ -12,7 +12,7 @@ use crate::value;
 /// Show one incident: path from root cause to last effect, detections, actions
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket incident 5d01ab\n  picket incident 5d01ab --json | jq -r '.path[].to_label'"
+    after_help = "Examples:\n  picket incident 5d01ab\n  picket incident 5d01ab --json | jq -r '.incident.path[].to_label'"
 )]
 pub struct Args {
     /// The incident's id or its unique beginning
@@ -31,29 +31,23 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 
 fn show(context: &Context, answer: &Value) -> Result<(), Failure> {
     let output = &context.output;
-    let incident = answer.get("incident").unwrap_or(answer);
-    output.line(&printable(&value::text(incident, &["/title"])))?;
+    let incident = &answer["incident"];
+    output.line(&printable(&value::text(incident, "/title")))?;
     for (name, text) in [
-        ("id", value::text(incident, &["/id"])),
-        ("status", value::text(incident, &["/status"])),
-        ("severity", value::text(incident, &["/severity"])),
-        ("opened", value::time(incident, &["/opened"])),
-        ("updated", value::time(incident, &["/updated"])),
-        ("techniques", value::text(incident, &["/techniques"])),
+        ("id", value::text(incident, "/id")),
+        ("status", value::text(incident, "/status")),
+        ("severity", value::text(incident, "/severity")),
+        ("opened", value::time(incident, "/opened")),
+        ("updated", value::time(incident, "/updated")),
+        ("techniques", value::text(incident, "/techniques")),
     ] {
         output.line(&format!("  {name:<11} {}", printable(&text)))?;
     }
     section(context, "Path", &path(incident), "no path yet")?;
-    let detections = details(answer, incident, "detections");
+    let detections = value::rows(answer, "detections");
     section(context, "Detections", &super::detections::table(detections), "none")?;
-    let actions = details(answer, incident, "actions");
+    let actions = value::rows(answer, "actions");
     section(context, "Actions", &super::actions::table(actions), "none")
-}
-
-/// The full records where the answer carries them beside the incident, else what the incident itself holds.
-fn details<'a>(answer: &'a Value, incident: &'a Value, name: &str) -> &'a [Value] {
-    let list = answer.get(name).or_else(|| incident.get(name)).and_then(Value::as_array);
-    list.map(Vec::as_slice).filter(|list| list.iter().all(Value::is_object)).unwrap_or(&[])
 }
 
 fn section(context: &Context, title: &str, table: &Table, nothing: &str) -> Result<(), Failure> {
@@ -65,10 +59,10 @@ fn path(incident: &Value) -> Table {
     let mut table = Table::new(&["TIME (UTC)", "FROM", "RELATION", "TO"]);
     for step in incident["path"].as_array().map_or(&[][..], Vec::as_slice) {
         table.row([
-            value::time(step, &["/time"]),
-            value::text(step, &["/from_label"]),
-            value::text(step, &["/relation"]),
-            value::text(step, &["/to_label"]),
+            value::time(step, "/time"),
+            value::text(step, "/from_label"),
+            value::text(step, "/relation"),
+            value::text(step, "/to_label"),
         ]);
     }
     table

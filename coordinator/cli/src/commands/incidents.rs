@@ -21,7 +21,7 @@ pub struct Args {
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let answer = context.api.open()?.get("/v1/incidents", &[])?;
-    let shown = |incident: &&Value| args.all || value::text(incident, &["/status"]) != "closed";
+    let shown = |incident: &&Value| args.all || value::text(incident, "/status") != "closed";
     let incidents: Vec<Value> = value::rows(&answer, "incidents").iter().filter(shown).cloned().collect();
     if context.output.json() {
         return context.output.value(&Value::from(incidents));
@@ -31,14 +31,14 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     for incident in &incidents {
         let count = |pointer: &str| incident.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len).to_string();
         table.row([
-            value::short(incident, &["/id"]),
-            value::time(incident, &["/updated"]),
-            value::text(incident, &["/status"]),
-            value::text(incident, &["/severity"]),
+            value::short(incident, "/id"),
+            value::time(incident, "/updated"),
+            value::text(incident, "/status"),
+            value::text(incident, "/severity"),
             count("/hosts"),
             count("/detections"),
             count("/actions"),
-            value::text(incident, &["/title"]),
+            value::text(incident, "/title"),
         ]);
     }
     context.output.table(&table, "no incident; all is quiet")

@@ -4,6 +4,7 @@
 pub mod actions;
 pub mod approve;
 pub mod audit;
+pub mod close;
 pub mod deny;
 pub mod detections;
 pub mod events;

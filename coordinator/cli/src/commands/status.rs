@@ -31,30 +31,26 @@ pub fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn is_silent(host: &Value) -> bool {
-    !value::flag(host, &["/connected"]) && !value::flag(host, &["/revoked"])
+    !value::flag(host, "/connected") && !value::flag(host, "/revoked")
 }
 
 fn show(context: &Context, status: &Value, hosts: &[Value]) -> Result<(), Failure> {
     let output = &context.output;
-    let connected = hosts.iter().filter(|host| value::flag(host, &["/connected"])).count();
+    let connected = hosts.iter().filter(|host| value::flag(host, "/connected")).count();
     output.line(&format!(
-        "coordinator  {} at version {}, up since {}",
-        value::text(status, &["/state", "/status"]).replace('-', "running"),
-        value::text(status, &["/version"]),
-        value::time(status, &["/started"]),
+        "coordinator  running at version {}, up since {}",
+        value::text(status, "/version"),
+        value::time(status, "/started"),
     ))?;
     output.line(&format!(
         "policy       {} version {}, lease ends {}",
-        value::text(status, &["/bundle/name", "/policy/name", "/bundle_name"]),
-        value::text(status, &["/bundle/version", "/policy/version", "/bundle"]),
-        value::relative(status, &["/bundle/lease_expires", "/policy/lease_expires", "/lease_expires"], value::now()),
+        value::text(status, "/bundle/name"),
+        value::text(status, "/bundle/version"),
+        value::relative(status, "/bundle/lease_expires", value::now()),
     ))?;
     output.line(&format!("hosts        {connected} of {} connected", hosts.len()))?;
-    output.line(&format!(
-        "incidents    {} open",
-        value::text(status, &["/incidents/open", "/open_incidents", "/incidents_open"])
-    ))?;
-    let asked = value::number(status, &["/actions/asked", "/asked_actions", "/actions_asked", "/asked"]);
+    output.line(&format!("incidents    {} open", value::text(status, "/incidents/open")))?;
+    let asked = value::number(status, "/actions/asked");
     let more = if asked > 0 { ": picket actions --state asked" } else { "" };
     output.line(&format!("questions    {asked} wait for a person{more}"))?;
     output.line("")?;
@@ -65,12 +61,12 @@ fn show(context: &Context, status: &Value, hosts: &[Value]) -> Result<(), Failur
 /// What each host's tier cannot see, so that silence is not taken for peace.
 fn blind_spots(context: &Context, hosts: &[Value]) -> Result<(), Failure> {
     for host in hosts {
-        let spots = value::find(host, &["/status/blind_spots", "/blind_spots"]).and_then(Value::as_array);
+        let spots = value::find(host, "/status/blind_spots").and_then(Value::as_array);
         for spot in spots.into_iter().flatten() {
             context.output.line(&crate::table::printable(&format!(
                 "{} ({}) cannot see: {}",
                 value::text(host, resolve::HOSTNAME),
-                value::text(host, &["/status/tier", "/tier"]),
+                value::text(host, "/status/tier"),
                 value::plain(spot)
             )))?;
         }

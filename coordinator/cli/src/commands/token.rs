@@ -26,5 +26,5 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         return context.output.value(&answer);
     }
     // The token alone, so that it can be redirected into a file.
-    context.output.line(&value::text(&answer, &["/token"]))
+    context.output.line(&value::text(&answer, "/token"))
 }

@@ -24,7 +24,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if context.output.json() {
         return context.output.value(&answer);
     }
-    let detail = value::find(&answer, &["/detail"]).map(|detail| format!(": {}", value::plain(detail)));
+    let detail = value::find(&answer, "/detail").map(|detail| format!(": {}", value::plain(detail)));
     context.output.line(&format!(
         "undone {}{}",
         id.get(..value::SHORT_ID).unwrap_or(&id),

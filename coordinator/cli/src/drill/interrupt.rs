@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// Fine enough that polling adds little to what it waits for.
-const POLL_INTERVAL: Duration = Duration::from_millis(25);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(25);
 
 /// From now on the usual signals only set a flag.
 pub fn listen() -> Result<(), Failure> {

@@ -62,11 +62,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let host = this_host(&api, args.host.as_deref())?;
     let watch = Watch::new(&api, host, Duration::from_millis(args.wait));
     den::sweep();
-    watch.undo_leftovers();
+    watch.undo_leftovers(Duration::ZERO);
     let drill = Drill { watch, den: Den::make(args.keep)? };
     let result = run_steps(args, context, &drill);
     // Interrupted or not: what was contained is put back before the directory goes.
-    drill.watch.undo_leftovers();
+    drill.watch.undo_leftovers(if result.is_ok() { Duration::ZERO } else { watch::LATE_REPORTS });
     drop(drill);
     result
 }
@@ -126,18 +126,17 @@ fn this_host(api: &Api, given: Option<&str>) -> Result<serde_json::Value, Failur
     let machine_id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default().trim().to_owned();
     let hostname = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let wanted = given.map(|host| resolve::host(api, host)).transpose()?;
-    let live = |host: &&serde_json::Value| !value::flag(host, &["/revoked"]);
+    let live = |host: &&serde_json::Value| !value::flag(host, "/revoked");
     let is_this = |host: &&serde_json::Value| match &wanted {
         Some(id) => value::text(host, resolve::HOST_ID) == *id,
         None => {
-            let said = value::text(host, &["/facts/machine_id", "/status/facts/machine_id"]);
+            let said = value::text(host, "/facts/machine_id");
             (!machine_id.is_empty() && said == machine_id) || value::text(host, resolve::HOSTNAME) == hostname
         }
     };
     // A machine that was enrolled anew appears twice: the one that is connected is this one.
     let mut found: Vec<&serde_json::Value> = hosts.iter().filter(live).filter(is_this).collect();
-    found
-        .sort_by_key(|host| (value::flag(host, &["/connected"]), value::number(host, &["/last_seen", "/status/time"])));
+    found.sort_by_key(|host| (value::flag(host, "/connected"), value::number(host, "/last_seen")));
     found.pop().cloned().ok_or_else(|| {
         Failure::failed(
             format!("this machine ({hostname}) is not enrolled at the coordinator"),

@@ -2,12 +2,13 @@
 //! Never: looking past the API at the agent.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use picket_model::Timestamp;
 use serde_json::{Value, json};
 
-use super::interrupt::poll;
+use super::den::MARK;
+use super::interrupt::{POLL_INTERVAL, poll};
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::resolve;
@@ -15,6 +16,10 @@ use crate::value;
 
 /// A drill causes tens of records, not hundreds.
 const LOOKED_THROUGH: usize = 500;
+/// A host that is there answers an undoing within a fraction of it.
+const PUT_BACK_WAIT: Duration = Duration::from_secs(10);
+/// What was being done when a drill was interrupted is reported within it.
+pub const LATE_REPORTS: Duration = Duration::from_secs(1);
 
 pub struct Watch<'a> {
     api: &'a Api,
@@ -34,6 +39,7 @@ pub struct Seen {
     pub latency_us: u64,
     detection: String,
     drill: bool,
+    namespace: String,
 }
 
 /// What is known of one step.
@@ -46,10 +52,10 @@ pub struct Known {
 
 /// From the triggering event; from the request where a person, not an event, asked for it.
 fn latency_us(value: &Value) -> u64 {
-    match value::number(value, &["/latency_us", "/report/latency_us"]) {
+    match value::number(value, "/latency_us") {
         0 => {
-            let requested = value::number(value, &["/requested", "/action/requested", "/report/action/requested"]);
-            let done = value::number(value, &["/time", "/report/time"]);
+            let requested = value::number(value, "/requested");
+            let done = value::number(value, "/time");
             if requested == 0 { 0 } else { done.saturating_sub(requested) / 1000 }
         }
         said => said,
@@ -58,23 +64,27 @@ fn latency_us(value: &Value) -> u64 {
 
 impl Seen {
     fn read(value: &Value) -> Self {
-        let text = |field: &str| {
-            value::text(value, &[&format!("/{field}"), &format!("/action/{field}"), &format!("/report/action/{field}")])
-        };
+        let text = |field: &str| value::text(value, &format!("/{field}"));
         Self {
             id: text("id"),
             kind: text("kind/kind"),
-            state: value::text(value, &["/state", "/report/state"]),
-            detail: value::text(value, &["/detail", "/report/detail"]),
+            state: value::text(value, "/state"),
+            detail: value::text(value, "/detail"),
             latency_us: latency_us(value),
             detection: text("reason/detection"),
             drill: text("reason/drill") == "yes",
+            namespace: text("kind/scope/namespace/name"),
         }
     }
 
     /// Nothing more will come of it by itself.
     pub fn settled(&self) -> bool {
         self.state != "planned"
+    }
+
+    /// The agent marked it, or it isolates a namespace that only drills make.
+    fn of_a_drill(&self) -> bool {
+        self.drill || self.namespace.starts_with(MARK)
     }
 
     pub fn reversible(&self) -> bool {
@@ -113,7 +123,7 @@ impl<'a> Watch<'a> {
 
     /// What this host's agent says it cannot see that has to do with `subject`.
     pub fn blind_spot(&self, subjects: &[&str]) -> Option<String> {
-        let spots = value::find(&self.host, &["/status/blind_spots", "/blind_spots"])?.as_array()?;
+        let spots = value::find(&self.host, "/status/blind_spots")?.as_array()?;
         let mut spots = spots.iter().map(value::plain);
         spots.find(|spot| subjects.iter().any(|subject| spot.to_lowercase().contains(subject)))
     }
@@ -130,8 +140,8 @@ impl<'a> Watch<'a> {
         let events = self.api.get("/v1/events", &query)?;
         let detections = self.api.get("/v1/detections", &query)?;
         let detections: Vec<&Value> = value::rows(&detections, "detections").iter().filter(carries).collect();
-        let ids: BTreeSet<String> = detections.iter().map(|detection| value::text(detection, &["/id"])).collect();
-        let rules: BTreeSet<String> = detections.iter().map(|detection| value::text(detection, &["/rule"])).collect();
+        let ids: BTreeSet<String> = detections.iter().map(|detection| value::text(detection, "/id")).collect();
+        let rules: BTreeSet<String> = detections.iter().map(|detection| value::text(detection, "/rule")).collect();
         let actions = self.actions()?.into_iter().filter(|action| ids.contains(&action.detection)).collect();
         Ok(Known {
             seen: value::rows(&events, "events").iter().any(|event| carries(&event)),
@@ -187,13 +197,25 @@ impl<'a> Watch<'a> {
         Ok(all)
     }
 
-    /// Takes back whatever of any drill on this host is still in force. Errors do not matter: leases end by themselves.
-    pub fn undo_leftovers(&self) {
-        for action in self.actions().unwrap_or_default() {
-            if action.drill && action.reversible() && action.state == "applied" {
-                let _ =
-                    self.api.post(&format!("/v1/actions/{}/undo", action.id), &json!({"note": "drill, cleaning up"}));
+    /// Takes back whatever of any drill on this host is still in force, and waits for it: a file cannot go back into a
+    /// directory that is gone. What an interrupted drill set off is reported within `late`. Errors do not matter: leases
+    /// end by themselves.
+    pub fn undo_leftovers(&self, late: Duration) {
+        let (began, mut asked) = (Instant::now(), BTreeSet::new());
+        while began.elapsed() < PUT_BACK_WAIT {
+            let Ok(actions) = self.actions() else { return };
+            let ours: Vec<&Seen> = actions.iter().filter(|action| action.of_a_drill() && action.reversible()).collect();
+            for action in ours.iter().filter(|action| action.state == "applied") {
+                if asked.insert(action.id.clone()) {
+                    let path = format!("/v1/actions/{}/undo", action.id);
+                    let _ = self.api.post(&path, &json!({"note": "drill, cleaning up"}));
+                }
             }
+            let in_force = ours.iter().any(|action| matches!(action.state.as_str(), "applied" | "planned"));
+            if !in_force && began.elapsed() >= late {
+                return;
+            }
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -219,7 +241,7 @@ mod tests {
         let kind = model::ActionKind::QuarantineFile { path: "/x".into(), sha256: None };
         let host = model::HostId::from_bytes([1; 16]);
         let action = model::Action { id, host, kind, reason, requested: model::Timestamp(1), lease_ms: 1 };
-        serde_json::to_value(model::ActionReport {
+        let mut value = serde_json::to_value(model::ActionReport {
             action,
             state,
             verdict: model::VerdictKind::ActNow,
@@ -229,7 +251,12 @@ mod tests {
             latency_us: 4200,
             detail: "moved".into(),
         })
-        .unwrap()
+        .unwrap();
+        // The API shows the action's fields beside those of its report.
+        let mut action = value["action"].take();
+        value.as_object_mut().unwrap().remove("action");
+        value.as_object_mut().unwrap().append(action.as_object_mut().unwrap());
+        value
     }
 
     #[test]

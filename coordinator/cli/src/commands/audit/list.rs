@@ -30,11 +30,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut table = Table::new(&["ENTRY", "TIME (UTC)", "WHO", "WHAT", "DETAIL"]);
     for entry in entries {
         table.row([
-            value::text(entry, &["/index", "/seq"]),
-            value::time(entry, &["/time", "/record/time"]),
-            value::text(entry, &["/who", "/actor", "/principal", "/record/who"]),
-            value::text(entry, &["/what", "/kind", "/record/what"]),
-            value::text(entry, &["/detail", "/record/detail"]),
+            value::text(entry, "/index"),
+            value::time(entry, "/time"),
+            value::text(entry, "/who"),
+            value::text(entry, "/what"),
+            value::text(entry, "/detail"),
         ]);
     }
     context.output.table(&table, "no entry from there on")

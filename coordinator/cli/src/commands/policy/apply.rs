@@ -1,47 +1,80 @@
-//! Owns: `picket policy apply`: handing a signed bundle to the coordinator.
-//! Never: signing it, or changing a byte of it.
+//! Owns: `picket policy apply`: handing a signed bundle to the coordinator; a shipped one is signed here first.
+//! Never: changing a byte of a bundle that is signed already.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use picket_policy::{SHIPPED, limits};
+
+use super::sign;
 use crate::Context;
+use crate::api::Api;
 use crate::failure::Failure;
+use crate::files;
+use crate::table::printable;
 use crate::value;
 
-/// A bundle is policies and rules in text; one larger than this is something else.
-const BUNDLE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Beside the API token, where the coordinator puts the key that it makes when it is given none.
+const KEY_NAME: &str = "policy.key";
 
-/// Put a signed bundle in force; every agent checks the signature and the version again
+/// Put a bundle in force; every agent checks the signature and the version again
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy sign --shipped watch --key policy.key --version 7 --out watch.bundle && picket policy apply watch.bundle"
+    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n\nA shipped bundle (watch, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
 )]
 pub struct Args {
-    /// The signed bundle
-    file: PathBuf,
+    /// The file of a signed bundle, or the name of one that comes with Picket
+    bundle: PathBuf,
+    /// The key that signs a shipped bundle [default: policy.key beside the API token]
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Folder with rules (*.yml) for a shipped bundle, instead of those that come with Picket; may be repeated
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// How long a shipped bundle is in force, instead of its own lease: 12h, 30d
+    #[arg(long, value_parser = crate::commands::events::parse_span)]
+    lease: Option<u64>,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let bytes = read_bundle(&args.file)?;
-    let answer = context.api.open()?.post_bytes("/v1/policy", &bytes)?;
+    let api = context.api.open()?;
+    let bytes = match args.bundle.to_str().filter(|name| SHIPPED.contains(name)) {
+        Some(name) => signed_here(name, args, context, &api)?,
+        None => from_file(args)?,
+    };
+    let answer = api.post_bytes("/v1/policy", &bytes)?;
     if context.output.json() {
         return context.output.value(&answer);
     }
-    let bundle = answer.get("bundle").unwrap_or(&answer);
     context.output.line(&format!(
         "in force: {} version {}",
-        crate::table::printable(&value::text(bundle, &["/name"])),
-        value::text(bundle, &["/version"])
+        printable(&value::text(&answer, "/name")),
+        value::text(&answer, "/version")
     ))
 }
 
-fn read_bundle(file: &std::path::Path) -> Result<Vec<u8>, Failure> {
-    let failure = |cause| Failure::File { what: "read", path: file.display().to_string(), cause };
-    let size = std::fs::metadata(file).map_err(failure)?.len();
-    if size > BUNDLE_BYTES_MAX {
+fn signed_here(name: &str, args: &Args, context: &Context, api: &Api) -> Result<Vec<u8>, Failure> {
+    let file = args.key.clone().unwrap_or_else(|| beside(&context.api.token_file()));
+    let key = sign::read_key(&file).map_err(|failure| match failure {
+        Failure::File { .. } if args.key.is_none() => Failure::failed(
+            format!("{failure}"),
+            "name the key that the hosts trust with --key; shipped bundles are signed where it is",
+        ),
+        other => other,
+    })?;
+    let version = value::number(&api.get("/v1/policy", &[])?, "/version").saturating_add(1);
+    sign::finished(sign::from_shipped(name)?, &key, version, args.lease, &args.rules).map(|(_, bytes)| bytes)
+}
+
+fn beside(token_file: &Path) -> PathBuf {
+    token_file.with_file_name(KEY_NAME)
+}
+
+fn from_file(args: &Args) -> Result<Vec<u8>, Failure> {
+    if args.key.is_some() || args.lease.is_some() || !args.rules.is_empty() {
         return Err(Failure::usage(
-            format!("{} is {size} bytes; a bundle has at most {BUNDLE_BYTES_MAX}", file.display()),
-            "`picket policy sign` makes one",
+            format!("{} is signed already: --key, --lease and --rules are for shipped bundles", args.bundle.display()),
+            format!("leave them out, or name one of {}", SHIPPED.join(", ")),
         ));
     }
-    std::fs::read(file).map_err(failure)
+    files::read(&args.bundle, limits::BUNDLE_BYTES_MAX as u64)
 }

@@ -2,14 +2,19 @@
 //! Never: judging; that is common/policy, on the host.
 
 mod apply;
+mod keygen;
+mod rules;
 mod show;
+mod sign;
 
 use crate::Context;
 use crate::failure::Failure;
 
 /// Show, apply or sign the policy bundle that agents act under
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  picket policy show\n  picket policy apply standard.bundle")]
+#[command(
+    after_help = "Examples:\n  picket policy show\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -18,12 +23,16 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Show(show::Args),
+    Keygen(keygen::Args),
+    Sign(sign::Args),
     Apply(apply::Args),
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
         Command::Show(args) => show::run(args, context),
+        Command::Keygen(args) => keygen::run(args, context),
+        Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),
     }
 }

@@ -22,21 +22,22 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if context.output.json() {
         return context.output.value(&answer);
     }
-    let bundle = answer.get("bundle").unwrap_or(&answer);
+    let bundle = &answer;
     if args.cedar {
         // A policy is many lines of text that its author signed; only its control characters are made visible.
-        for line in value::text(bundle, &["/policies"]).lines() {
+        for line in value::text(bundle, "/policies").lines() {
             context.output.line(&printable(line))?;
         }
         return Ok(());
     }
     for (name, text) in [
-        ("name", value::text(bundle, &["/name"])),
-        ("version", value::text(bundle, &["/version"])),
-        ("issued", value::time(bundle, &["/issued"])),
-        ("lease", value::span(value::number(bundle, &["/lease_ms"]))),
-        ("rules", value::find(bundle, &["/rules"]).map_or_else(|| "-".to_owned(), count)),
-        ("signed by", value::text(&answer, &["/key_id", "/bundle/key_id"])),
+        ("name", value::text(bundle, "/name")),
+        ("version", value::text(bundle, "/version")),
+        ("issued", value::time(bundle, "/issued")),
+        ("lease", value::span(value::number(bundle, "/lease_ms"))),
+        ("lease ends", value::relative(bundle, "/lease_expires", value::now())),
+        ("rules", value::find(bundle, "/rules").map_or_else(|| "-".to_owned(), count)),
+        ("signed by", value::text(bundle, "/key_id")),
     ] {
         context.output.line(&format!("{name:<10} {}", printable(&text)))?;
     }

@@ -19,14 +19,14 @@ pub fn run(_args: &Args, context: &Context) -> Result<(), Failure> {
     if context.output.json() {
         return context.output.value(&Value::from(rules.to_vec()));
     }
-    let mut table = Table::new(&["RULE", "LEVEL", "TECHNIQUES", "RESPONSE", "TITLE"]);
+    let mut table = Table::new(&["RULE", "SEVERITY", "TECHNIQUES", "RESPONSE", "TITLE"]);
     for rule in rules {
         table.row([
-            value::text(rule, &["/id", "/name"]),
-            value::text(rule, &["/level", "/severity"]),
-            value::text(rule, &["/techniques", "/tags"]),
-            value::text(rule, &["/response"]),
-            value::text(rule, &["/title"]),
+            value::text(rule, "/id"),
+            value::text(rule, "/severity"),
+            value::text(rule, "/techniques"),
+            value::text(rule, "/response"),
+            value::text(rule, "/title"),
         ]);
     }
     context.output.table(&table, "the bundle in force has no rules")

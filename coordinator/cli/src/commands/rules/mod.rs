@@ -1,6 +1,7 @@
 //! Owns: `picket rules` and its subcommands.
 //! Never: matching.
 
+mod check;
 mod list;
 
 use crate::Context;
@@ -8,7 +9,7 @@ use crate::failure::Failure;
 
 /// List the detection rules in force, or check rules of your own
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  picket rules list")]
+#[command(after_help = "Examples:\n  picket rules list\n  picket rules check my-rules/")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -17,10 +18,12 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     List(list::Args),
+    Check(check::Args),
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
         Command::List(args) => list::run(args, context),
+        Command::Check(args) => check::run(args, context),
     }
 }

@@ -89,6 +89,6 @@ fn settle(drill: &Drill<'_>, marker: &str) -> Result<(), Failure> {
         let runs = |kind: &str| known.actions.iter().filter(|action| action.kind == kind && action.settled()).count();
         Ok((runs("deny_execution") >= 2).then_some(()))
     })?;
-    drill.watch.undo_leftovers();
+    drill.watch.undo_leftovers(std::time::Duration::ZERO);
     Ok(())
 }

@@ -1,0 +1,111 @@
+//! Owns: `picket policy sign`: making a signed bundle, on the machine where the key is.
+//! Never: sending anything.
+
+use std::path::{Path, PathBuf};
+
+use picket_model::BundleVersion;
+use picket_policy::{Bundle, SHIPPED, SigningKey, keys, limits, shipped, verify};
+
+use super::rules;
+use crate::Context;
+use crate::failure::Failure;
+use crate::files;
+use crate::value;
+
+/// A settings file is a page of text, a key a few lines.
+const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Sign a policy bundle: policies, budgets, rules
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n\nWithout --rules the shipped rules go in. Hosts take a bundle only if its version is higher than the one they have."
+)]
+pub struct Args {
+    /// One of the bundles that come with Picket
+    #[arg(long, value_parser = SHIPPED, required_unless_present = "bundle", conflicts_with_all = ["bundle", "cedar"])]
+    shipped: Option<String>,
+    /// Settings of a bundle of your own (TOML: name, lease_ms, conservative, budgets, protected)
+    #[arg(long, value_name = "FILE", requires = "cedar")]
+    bundle: Option<PathBuf>,
+    /// Its policies (Cedar)
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    cedar: Option<PathBuf>,
+    /// The private key, as `picket policy keygen` makes it
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Higher than the version in force
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    version: u64,
+    /// Folder with rules (*.yml), instead of those that come with Picket; may be repeated
+    #[arg(long, value_name = "DIR")]
+    rules: Vec<PathBuf>,
+    /// How long the bundle is in force, instead of its own lease: 12h, 30d
+    #[arg(long, value_parser = crate::commands::events::parse_span)]
+    lease: Option<u64>,
+    /// Where the signed bundle goes; a file that is there already is not overwritten
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let bundle = match (&args.shipped, &args.bundle, &args.cedar) {
+        (Some(name), ..) => from_shipped(name)?,
+        (None, Some(settings), Some(cedar)) => from_files(settings, cedar)?,
+        _ => return Err(Failure::usage("no bundle is named", "give --shipped NAME, or --bundle FILE --cedar FILE")),
+    };
+    let key = read_key(&args.key)?;
+    let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, &args.rules)?;
+    files::write_new(&args.out, &bytes, 0o644)?;
+    let key_id = keys::key_id(&key.verifying_key());
+    if context.output.json() {
+        return context.output.value(&serde_json::json!({
+            "file": args.out, "name": bundle.name, "version": bundle.version, "rules": bundle.rules.len(),
+            "lease_ms": bundle.lease_ms, "key_id": key_id,
+        }));
+    }
+    context.output.line(&format!(
+        "{} version {} with {} rules, in force for {}, signed with key {key_id}, written to {}",
+        bundle.name,
+        bundle.version,
+        bundle.rules.len(),
+        value::span(bundle.lease_ms),
+        args.out.display()
+    ))
+}
+
+pub fn from_shipped(name: &str) -> Result<Bundle, Failure> {
+    shipped(name).ok_or_else(|| {
+        Failure::usage(format!("no bundle {name:?} comes with Picket"), format!("there are {}", SHIPPED.join(", ")))
+    })
+}
+
+fn from_files(settings: &Path, cedar: &Path) -> Result<Bundle, Failure> {
+    let text = files::read_text(settings, SETTINGS_BYTES_MAX)?;
+    let policies = files::read_text(cedar, limits::POLICIES_BYTES_MAX as u64)?;
+    Bundle::from_texts(&text, &policies)
+        .map_err(|error| Failure::failed(format!("{}: {error}", settings.display()), ""))
+}
+
+pub fn read_key(file: &Path) -> Result<SigningKey, Failure> {
+    let pem = files::read_text(file, SETTINGS_BYTES_MAX)?;
+    keys::private_from_pem(&pem).map_err(|error| Failure::failed(format!("{}: {error}", file.display()), ""))
+}
+
+/// The bundle with everything that is decided at signing, signed, and checked as a host would check it.
+pub fn finished(
+    mut bundle: Bundle,
+    key: &SigningKey,
+    version: u64,
+    lease_ms: Option<u64>,
+    rule_folders: &[PathBuf],
+) -> Result<(Bundle, Vec<u8>), Failure> {
+    bundle.version = BundleVersion(version);
+    bundle.issued = value::now();
+    bundle.lease_ms = lease_ms.unwrap_or(bundle.lease_ms);
+    bundle.rules = rules::chosen(rule_folders)?;
+    rules::check(&bundle.rules, &bundle.indicators)?;
+    let bytes = bundle.sign(key);
+    let verified = verify(&bytes, &[key.verifying_key()])
+        .map_err(|error| Failure::failed(format!("the bundle is not signed: {error}"), ""))?;
+    Ok((verified.bundle, bytes))
+}
