@@ -22,7 +22,7 @@ base=$PICKET_CACHE/package-root.tar
 if [ ! -s "$base" ]; then
     step "a minimal Debian 12"
     mkdir -p "$PICKET_CACHE"
-    mmdebstrap --quiet --variant=minbase --include=nftables,systemd-standalone-sysusers,systemd-standalone-tmpfiles \
+    mmdebstrap --quiet --format=tar --variant=minbase --include=nftables,systemd-standalone-sysusers,systemd-standalone-tmpfiles \
         bookworm "$base.new"
     mv "$base.new" "$base"
 fi

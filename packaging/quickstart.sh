@@ -126,8 +126,10 @@ CONFIG
         rm -f "$STATE/run/join-token"
     fi
     start_part agent "$STATE/bin/picket-agent" run --config "$STATE/agent.toml"
-    wait_until "the agent is connected" "$STATE/log/agent.log" picket status
+    wait_until "the agent has its policy" "$STATE/log/agent.log" agent_answers
 }
+
+agent_answers() { picket status && picket hosts --json | grep -q '"bundle": [0-9]'; }
 
 start() {
     check_machine

@@ -2,6 +2,8 @@
 //! around `unsafe`, and that the drawing in docs/ARCHITECTURE.md names every part there is.
 //! Never: style that rustfmt or clippy already decide.
 
+#![allow(clippy::unwrap_used, reason = "a test says what it missed by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,21 +14,41 @@ struct Fence {
 }
 
 const AGENT_STAGES: [&str; 6] = ["sensor", "normalize", "detect", "decide", "contain", "report"];
-const COORDINATOR_STAGES: [&str; 8] =
-    ["ingest", "identity", "graph", "correlate", "respond", "verify", "audit", "api"];
+const COORDINATOR_STAGES: [&str; 8] = ["ingest", "identity", "graph", "correlate", "respond", "verify", "audit", "api"];
 
 /// The exceptions that the design names: correlate reads the graph; ingest is where certificates are checked.
 const ALLOWED_PAIRS: [(&str, &str); 2] = [("correlate", "graph"), ("ingest", "identity")];
 
 const FENCES: &[Fence] = &[
-    Fence { folder: "common/model", forbidden: &["std::fs", "std::net::Tcp", "SystemTime", "Instant::now", "postcard", "picket_wire", "picket_policy", "picket_detect"] },
+    Fence {
+        folder: "common/model",
+        forbidden: &[
+            "std::fs",
+            "std::net::Tcp",
+            "SystemTime",
+            "Instant::now",
+            "postcard",
+            "picket_wire",
+            "picket_policy",
+            "picket_detect",
+        ],
+    },
     Fence { folder: "common/wire", forbidden: &["tokio", "quinn", "std::fs", "picket_policy", "picket_detect"] },
-    Fence { folder: "common/policy", forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "SystemTime::now"] },
-    Fence { folder: "common/detect", forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "picket_policy", "SystemTime::now"] },
+    Fence {
+        folder: "common/policy",
+        forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "SystemTime::now"],
+    },
+    Fence {
+        folder: "common/detect",
+        forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "picket_policy", "SystemTime::now"],
+    },
     Fence { folder: "agent/src/decide", forbidden: &["quinn::", "nix::", "SystemTime::now"] },
     Fence { folder: "coordinator/src/correlate", forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"] },
     Fence { folder: "coordinator/src/graph", forbidden: &["redb::", "SystemTime::now", "std::fs"] },
-    Fence { folder: "coordinator/src/respond/plan.rs", forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"] },
+    Fence {
+        folder: "coordinator/src/respond/plan.rs",
+        forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"],
+    },
 ];
 
 /// Lines above which a file is looked at for its second idea; a longer one is listed here with its reason.
@@ -76,7 +98,10 @@ fn assert_none(complaints: &[String]) {
 
 /// Code without its comments: a fence is about what runs.
 fn code_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(index, line)| (index + 1, line))
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(index, line)| (index + 1, line))
 }
 
 fn is_test_file(name: &str) -> bool {
@@ -173,7 +198,9 @@ fn files_hold_one_idea() {
             let lines = text.lines().count();
             let excused = LONGER_WITH_REASON.iter().any(|(file, _)| *file == name);
             if lines > LINES_MAX && !excused {
-                complaints.push(format!("{name}: {lines} lines; look for the second idea, or name the reason in tests/tidy.rs"));
+                complaints.push(format!(
+                    "{name}: {lines} lines; look for the second idea, or name the reason in tests/tidy.rs"
+                ));
             }
         }
     }
@@ -220,7 +247,19 @@ fn the_drawing_names_every_part() {
 
 #[test]
 fn the_top_level_is_fixed() {
-    let known = ["Cargo.toml", "Cargo.lock", "agent", "coordinator", "common", "tests", "packaging", "docs", "README.md", "LICENSE", "target"];
+    let known = [
+        "Cargo.toml",
+        "Cargo.lock",
+        "agent",
+        "coordinator",
+        "common",
+        "tests",
+        "packaging",
+        "docs",
+        "README.md",
+        "LICENSE",
+        "target",
+    ];
     let stray: Vec<String> = fs::read_dir(root())
         .unwrap()
         .flatten()

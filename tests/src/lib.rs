@@ -1,6 +1,8 @@
 //! Owns: the test harness: starting real coordinators, agents and virtual machines in places of their own.
 //! Never: product code.
 
+pub mod estate;
+pub mod marked;
 pub mod vm;
 
 use std::net::{TcpListener, UdpSocket};

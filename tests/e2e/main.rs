@@ -1,0 +1,9 @@
+//! Owns: the whole loop on this machine: real coordinator, real agent, real kernel; what a user would see of it.
+//! Never: anything that the test did not make itself: bundles with power hold rules for the test's own marker only.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it missed by panicking")]
+
+mod alone;
+mod drill;
+mod person;
+mod refusals;

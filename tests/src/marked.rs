@@ -1,0 +1,80 @@
+//! Owns: a bundle that acts alone, and only on processes that carry one test's own marker.
+//! Never: a rule that could match anything else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::estate::Estate;
+
+/// Signs a bundle whose rules kill and quarantine what carries `marker`, under the estate's own key.
+pub fn sign(estate: &Estate, marker: &str, version: u64) -> Result<PathBuf> {
+    let folder = estate.root().join(format!("bundle-{version}"));
+    let rules = folder.join("rules");
+    fs::create_dir_all(&rules)?;
+    let rule = |name: &str, id: u8, category: &str, field: &str, response: &str| {
+        format!(
+            "title: {name}\nname: {name}\nid: 5a0f1d2e-5d1b-4f43-9d0c-7f9b6a1c2e{id:02x}\nstatus: test\nlevel: high\n\
+             logsource: {{product: linux, category: {category}}}\n\
+             detection: {{selection: {{{field}: '{marker}'}}, condition: selection}}\n\
+             tags: [attack.execution, attack.t1059.004]\n\
+             picket: {{family: process, response: [{response}]}}\n"
+        )
+    };
+    let process = rule("marked_process", 1, "process_creation", "CommandLine|contains", "kill_tree");
+    let file = rule("marked_file", 2, "file_event", "TargetFilename|contains", "quarantine_file");
+    fs::write(rules.join("process.yml"), process)?;
+    fs::write(rules.join("file.yml"), file.replace("family: process", "family: file"))?;
+    fs::write(
+        folder.join("test.toml"),
+        "name = \"test\"\nlease_ms = 86400000\nconservative = \"ask\"\n[budgets]\nkill_tree = 1000\nquarantine_file = 1000\n",
+    )?;
+    fs::write(
+        folder.join("test.cedar"),
+        "@id(\"test.act\")\npermit (principal, action, resource) when { context.scope != \"host\" };\n",
+    )?;
+    sign_with(estate, &folder, &rules, version)
+}
+
+fn sign_with(estate: &Estate, folder: &Path, rules: &Path, version: u64) -> Result<PathBuf> {
+    let out = folder.join("signed");
+    let text = |path: &Path| path.display().to_string();
+    let key = estate.root().join("coordinator/policy.key");
+    estate.picket(&[
+        "policy",
+        "sign",
+        "--bundle",
+        &text(&folder.join("test.toml")),
+        "--cedar",
+        &text(&folder.join("test.cedar")),
+        "--rules",
+        &text(rules),
+        "--key",
+        &text(&key),
+        "--version",
+        &version.to_string(),
+        "--out",
+        &text(&out),
+    ])?;
+    Ok(out)
+}
+
+/// Applies it and waits until this host says that it is in force.
+pub fn apply(estate: &Estate, signed: &Path, version: u64) -> Result<()> {
+    estate.picket(&["policy", "apply", &signed.display().to_string()])?;
+    estate.wait("the bundle is in force on the host", |estate| {
+        let hosts = estate.json(&["hosts"]).ok()?;
+        hosts.as_array()?.iter().any(|host| host["status"]["bundle"] == version).then_some(())
+    })
+}
+
+/// A coordinator and an agent under such a bundle.
+pub fn estate(marker: &str) -> Result<Estate> {
+    let mut estate = Estate::start()?;
+    estate.enrol()?;
+    estate.start_agent()?;
+    let signed = sign(&estate, marker, 2)?;
+    apply(&estate, &signed, 2)?;
+    Ok(estate)
+}
