@@ -50,6 +50,7 @@ pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
         "Changes on mounts that only containers have are not seen.".to_owned(),
         "A mode change of what is deleted at once is not seen.".to_owned(),
         "UDP flows and kernel modules are not seen.".to_owned(),
+        "What is done with a watched name in the moment it appears is not seen; from then on it is.".to_owned(),
     ];
     let processes = Processes::open(options.lifecycle_ring_bytes);
     let files = Files::open(&options.watch_read);
