@@ -5,6 +5,7 @@ pub mod config;
 pub mod contain;
 pub mod decide;
 pub mod detect;
+pub mod digest;
 pub mod facts;
 pub mod normalize;
 pub mod procfs;

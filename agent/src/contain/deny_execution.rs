@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey, Sha256};
 
+use crate::digest::digest;
+
 use super::exec_guard::{ExecGuard, GuardError, Scope};
 use super::exec_judge::{Denial, ExecJudge, HASH_BYTES_MAX};
 use super::{filesystems, paths, walk};
@@ -105,7 +107,7 @@ impl Plan {
         if !seen.is_file() || self.denial.size.map_or(seen.len() > HASH_BYTES_MAX, |size| size != seen.len()) {
             return None;
         }
-        let found = paths::digest(file, seen.len(), Some(until)).ok()??;
+        let found = digest(file, seen.len(), Some(until)).ok()??;
         if found != self.denial.sha256 {
             return None;
         }

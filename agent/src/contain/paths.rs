@@ -1,4 +1,4 @@
-//! Owns: reaching a file by its path without ever following a symbolic link, and hashing what was reached.
+//! Owns: reaching a file by its path without ever following a symbolic link.
 //! Never: changing anything.
 
 use std::ffi::{OsStr, OsString};
@@ -6,17 +6,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Component, Path};
-use std::time::Instant;
 
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::Mode;
-use picket_model::process::{FileId, Sha256};
-use sha2::Digest;
-
-/// Read at once while hashing: large enough that calls cost nothing, small enough for a thread's stack.
-const CHUNK: usize = 64 * 1024;
+use picket_model::process::FileId;
 
 /// A place in a directory: the directory held open, the name in it still to be looked up.
 #[derive(Debug)]
@@ -93,25 +87,6 @@ fn mount_device(file: &File) -> io::Result<Option<u64>> {
         Some(nix::sys::stat::makedev(major.parse().ok()?, minor.parse().ok()?))
     });
     Ok(device)
-}
-
-/// The digest of the file's bytes. `None` where it has more than `limit` of them or `until` passes first.
-pub fn digest(file: &File, limit: u64, until: Option<Instant>) -> io::Result<Option<Sha256>> {
-    let (mut hash, mut offset) = (sha2::Sha256::new(), 0);
-    let mut buffer = vec![0; CHUNK];
-    loop {
-        let read = match file.read_at(&mut buffer, offset) {
-            Ok(0) => return Ok(Some(Sha256(hash.finalize().into()))),
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hash.update(buffer.get(..read).unwrap_or_default());
-        offset += read as u64;
-        if offset > limit || until.is_some_and(|end| Instant::now() > end) {
-            return Ok(None);
-        }
-    }
 }
 
 fn invalid(why: &'static str) -> io::Error {

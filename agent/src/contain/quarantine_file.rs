@@ -13,6 +13,7 @@ use picket_model::process::{FileId, Sha256};
 use super::kept::{self, Kept};
 use super::paths::{self, Place};
 use super::vault::{self, Vault};
+use crate::digest::digest;
 use crate::sys::inode;
 
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ pub fn plan(vault: &Vault, path: &Path, expected: Option<Sha256>, meant: Option<
     if let Err(why) = vault.room_for(size).map_err(reach("make room for"))? {
         return Err(QuarantineError::VaultFull { path: path.to_owned(), why });
     }
-    let found = paths::digest(&file, size, None).map_err(reach("read"))?;
+    let found = digest(&file, size, None).map_err(reach("read"))?;
     let found = found.ok_or_else(|| QuarantineError::Growing { path: path.to_owned() })?;
     if let Some(expected) = expected.filter(|expected| *expected != found) {
         return Err(QuarantineError::Differs { path: path.to_owned(), expected, found });
@@ -109,7 +110,7 @@ pub fn undo(vault: &Vault, id: ActionId, kept: &Kept) -> Result<String> {
     if exists(&place).map_err(act("look at"))? {
         return Err(QuarantineError::Occupied { path: kept.path.clone(), vault: vault.path_of(id) });
     }
-    let changed = paths::digest(&held, u64::MAX, None).map_err(act("read"))? != Some(kept.sha256);
+    let changed = digest(&held, u64::MAX, None).map_err(act("read"))? != Some(kept.sha256);
     let refused = match return_to(vault, id, kept, &place, &held) {
         Ok(refused) => refused,
         Err(error) => {
@@ -163,7 +164,7 @@ pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
     if let Some(held) = held {
         // At its path as well, with every byte: then the copy is one too many. Else the vault has the only one.
         let twice = match &there {
-            Some(file) => paths::digest(file, kept.size, None).map_err(act("read"))? == Some(kept.sha256),
+            Some(file) => digest(file, kept.size, None).map_err(act("read"))? == Some(kept.sha256),
             None => false,
         };
         if !twice {
@@ -187,7 +188,7 @@ pub fn recover_undo(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
     let place = paths::place(&kept.path).map_err(act("reach the directory of"))?;
     let back = paths::regular(&place.directory, &place.name).ok();
     let whole = match back {
-        Some(file) => paths::digest(&file, kept.size, None).map_err(act("read"))? == Some(kept.sha256),
+        Some(file) => digest(&file, kept.size, None).map_err(act("read"))? == Some(kept.sha256),
         None => false,
     };
     if whole {
@@ -220,7 +221,7 @@ fn copy_away(vault: &Vault, id: ActionId, Plan { kept, place, file }: &Plan) -> 
     let act = |doing| acting(doing, kept, "it stays where it is");
     vault.copy_in(id, file).map_err(act("copy"))?;
     let copy = vault.held(id).map_err(act("open the copy of"))?.ok_or_else(|| missing(vault, id, kept))?;
-    let whole = paths::digest(&copy, kept.size, None).map_err(act("read the copy of"))? == Some(kept.sha256);
+    let whole = digest(&copy, kept.size, None).map_err(act("read the copy of"))? == Some(kept.sha256);
     if !whole || !standing(place, kept) {
         vault.discard(id).map_err(act("remove the copy of"))?;
         return Err(QuarantineError::Exchanged { path: kept.path.clone() });

@@ -4,12 +4,12 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, Metadata};
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use picket_model::{FileId, Process, Sha256};
-use sha2::Digest;
+
+use crate::digest::digest;
 
 /// Where the programs of the system lie; what is there by content must stay executable.
 const FOLDERS: [&str; 4] = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"];
@@ -67,9 +67,9 @@ impl SystemFiles {
     }
 
     fn hash(&self, path: &Path) -> Option<Sha256> {
-        let mut file = File::open(path).ok()?;
+        let file = File::open(path).ok()?;
         let before = stamp(&file.metadata().ok()?);
-        let found = digest(&mut file).ok()?;
+        let found = digest(&file, u64::MAX, None).ok()??;
         // What changed while it was read is hashed anew the next time.
         if stamp(&file.metadata().ok()?) == before {
             let mut digests = self.digests.borrow_mut();
@@ -100,18 +100,6 @@ fn folders<const N: usize>(named: [&Path; N]) -> Vec<PathBuf> {
 
 fn stamp(data: &Metadata) -> Stamp {
     (data.dev(), data.ino(), (data.ctime(), data.ctime_nsec()), data.size())
-}
-
-fn digest(file: &mut File) -> std::io::Result<Sha256> {
-    let mut hasher = sha2::Sha256::new();
-    let mut block = vec![0; 64 * 1024];
-    loop {
-        let read = file.read(&mut block)?;
-        if read == 0 {
-            return Ok(Sha256(hasher.finalize().into()));
-        }
-        hasher.update(block.get(..read).unwrap_or_default());
-    }
 }
 
 #[cfg(test)]
