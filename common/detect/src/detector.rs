@@ -1,12 +1,13 @@
 //! Owns: the compiled set as a whole, and the way of one event through it.
 //! Never: parsing; that is `compile`.
 
-use picket_model::{Event, LossCount};
+use picket_model::{Event, Interest, LossCount};
 
 use crate::correlation::Correlation;
 use crate::error::RuleError;
 use crate::indicator::{IndicatorSource, Indicators};
 use crate::rule::{Hit, Rule, RuleSource};
+use crate::sigma::class::Class;
 use crate::sigma::matcher::Matcher;
 use crate::sigma::prefilter::Prefilter;
 use crate::sigma::view::View;
@@ -50,9 +51,19 @@ impl Detector {
         rules.chain(correlations).chain(self.indicators.rules())
     }
 
+    /// Which files can matter to any rule, correlation or indicator in force.
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        crate::interest::of(&self.matchers, &self.indicators)
+    }
+
     /// What `event` matches or completes. Correlations remember it.
     pub fn observe(&mut self, event: &Event) -> Vec<Hit> {
         self.order += 1;
+        if Class::of(&event.activity).is_empty() {
+            // Forks and exits are most of what a busy host does, and neither rules nor indicators look at them.
+            return Vec::new();
+        }
         let view = View::new(event);
         let mut fired = Vec::new();
         let mut hits = Vec::new();

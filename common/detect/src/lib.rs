@@ -6,6 +6,7 @@ mod correlation;
 mod detector;
 mod error;
 mod indicator;
+mod interest;
 mod network;
 mod pack;
 mod rule;

@@ -56,6 +56,8 @@ pub enum SensorFamily {
     Authentication,
     Module,
     Indicator,
+    /// The host's own records: jobs, accounts, groups, services.
+    Host,
 }
 
 /// One field that the rule looked at and the value it found.

@@ -1,6 +1,16 @@
 //! Owns: the event: one thing that happened on a host, in OCSF 1.8 classes.
 //! Never: how it was seen (that is `raw`) or whether it is bad (that is `detection`).
 
+mod host;
+mod kernel;
+mod process;
+
+pub use host::{
+    AccountActivity, AccountChange, GroupChange, JobKind, ScheduledJob, ServiceActivity, ServiceChange, TamperKind,
+};
+pub use kernel::{BpfProgram, Coverage, KernelOperation, MountActivity, MountChange};
+pub use process::{Fingerprint, MemoryActivity, PrivilegeChange, PrivilegeKind, ProcessAccess, Script, ScriptSource};
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -46,21 +56,75 @@ pub enum Activity {
     Loss { counts: Vec<LossCount> },
     /// The agent speaks of itself: started, stopped, changed tier, found a probe quiet.
     Agent { what: String, detail: String },
+    /// What an interpreter was given to run. OCSF 1009.
+    Script { script: Script },
+    /// A shared object was mapped to be executed. OCSF 1005.
+    LibraryLoad { file: FileObject },
+    /// OCSF 1002.
+    BpfLoad { program: BpfProgram },
+    /// One process reached into another. OCSF 1007, activities 3 (open) and 4 (inject).
+    ProcessAccess { access: ProcessAccess, target: Arc<Process> },
+    /// OCSF 1004.
+    Memory { activity: MemoryActivity, detail: String },
+    /// A file without a name was made in memory (`memfd_create`). OCSF 1001, activity 1.
+    MemoryFile { name: String, flags: u32 },
+    /// The acting process's user, capabilities or namespaces changed. OCSF 1007, activity 5.
+    Privilege { change: PrivilegeChange },
+    /// OCSF 1001, activities 12 and 13.
+    Mount { change: MountChange },
+    /// OCSF 1003.
+    Kernel { operation: KernelOperation, subject: String, detail: String },
+    /// OCSF 1006.
+    ScheduledJob { job: ScheduledJob },
+    /// OCSF 3007.
+    Account { change: AccountChange },
+    /// OCSF 3006.
+    Group { change: GroupChange },
+    /// A service of the init system. OCSF 6002.
+    Service { change: ServiceChange },
+    /// A connection to a Unix socket that is worth watching: a container run-time's, a secret store's. OCSF 4001.
+    UnixConnect { path: String },
+    /// What an executed or written file holds, told once for each content. OCSF 1001, activity 99.
+    Fingerprint { fingerprint: Fingerprint },
+    /// Events that a rate limit kept back in the kernel since the last such event; no rule asked for them. OCSF 6002.
+    Suppressed { counts: Vec<LossCount> },
+    /// Somebody reached for the agent itself. OCSF 6002.
+    Tamper { kind: TamperKind, refused: bool, detail: String },
+    /// Which hook serves each row of telemetry on this host, and which rows it cannot see. OCSF 6002.
+    Coverage { rows: Vec<Coverage> },
 }
 
 impl Activity {
-    /// The OCSF 1.8 class: process 1007, file 1001, module 1005, network 4001, DNS 4003, authentication 3002.
+    /// The OCSF 1.8 class.
     #[must_use]
     pub const fn class_uid(&self) -> u32 {
         match self {
-            Self::ProcessLaunch | Self::ProcessFork { .. } | Self::ProcessExit { .. } => 1007,
-            Self::Network { .. } => 4001,
+            Self::ProcessLaunch
+            | Self::ProcessFork { .. }
+            | Self::ProcessExit { .. }
+            | Self::ProcessAccess { .. }
+            | Self::Privilege { .. } => 1007,
+            Self::Network { .. } | Self::UnixConnect { .. } => 4001,
             Self::File { .. } => 1001,
             Self::ModuleLoad { .. } => 1005,
             Self::Authentication { .. } => 3002,
             Self::Dns { .. } => 4003,
             // OCSF 6002, Application Lifecycle: the sensor as an application.
-            Self::Loss { .. } | Self::Agent { .. } => 6002,
+            Self::Loss { .. }
+            | Self::Agent { .. }
+            | Self::Service { .. }
+            | Self::Suppressed { .. }
+            | Self::Tamper { .. }
+            | Self::Coverage { .. } => 6002,
+            Self::Script { .. } => 1009,
+            Self::LibraryLoad { .. } => 1005,
+            Self::BpfLoad { .. } => 1002,
+            Self::Memory { .. } => 1004,
+            Self::MemoryFile { .. } | Self::Mount { .. } | Self::Fingerprint { .. } => 1001,
+            Self::Kernel { .. } => 1003,
+            Self::ScheduledJob { .. } => 1006,
+            Self::Account { .. } => 3007,
+            Self::Group { .. } => 3006,
         }
     }
 
@@ -78,6 +142,24 @@ impl Activity {
             Self::Dns { .. } => "dns",
             Self::Loss { .. } => "loss",
             Self::Agent { .. } => "agent",
+            Self::Script { .. } => "script",
+            Self::LibraryLoad { .. } => "library",
+            Self::BpfLoad { .. } => "bpf",
+            Self::ProcessAccess { .. } => "access",
+            Self::Memory { .. } => "memory",
+            Self::MemoryFile { .. } => "memfd",
+            Self::Privilege { .. } => "privilege",
+            Self::Mount { .. } => "mount",
+            Self::Kernel { .. } => "kernel",
+            Self::ScheduledJob { .. } => "job",
+            Self::Account { .. } => "account",
+            Self::Group { .. } => "group",
+            Self::Service { .. } => "service",
+            Self::UnixConnect { .. } => "unix_connect",
+            Self::Fingerprint { .. } => "fingerprint",
+            Self::Suppressed { .. } => "suppressed",
+            Self::Tamper { .. } => "tamper",
+            Self::Coverage { .. } => "coverage",
         }
     }
 }
@@ -119,7 +201,7 @@ pub struct NetFlow {
     pub remote_port: u16,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileActivity {
     Create,
@@ -127,10 +209,15 @@ pub enum FileActivity {
     Write,
     Rename,
     Delete,
-    /// Mode or owner changed.
+    /// Mode changed.
     SetMode,
     /// Opened for reading; only for watched credential files, never for all files.
     Read,
+    SetOwner,
+    /// Extended attributes, flags (`chattr`) or times set by hand.
+    SetAttributes,
+    /// A block device or the machine's memory (`/dev/mem`) was opened.
+    RawAccess,
 }
 
 impl FileActivity {
@@ -143,6 +230,9 @@ impl FileActivity {
             Self::Delete => "delete",
             Self::SetMode => "set_mode",
             Self::Read => "read",
+            Self::SetOwner => "set_owner",
+            Self::SetAttributes => "set_attributes",
+            Self::RawAccess => "raw_access",
         }
     }
 }
@@ -158,6 +248,9 @@ pub struct FileObject {
     pub mode: u32,
     pub size: Option<u64>,
     pub sha256: Option<Sha256>,
+    /// The whole length of `path` in bytes where it was too long to keep: then `path` is its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

@@ -50,6 +50,17 @@ pub struct LossCount {
     pub count: u64,
 }
 
+/// Records of one type since the sensor began. What the kernel produced is filtered, delivered or dropped, exactly.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TypeCount {
+    pub kind: String,
+    /// Stopped in the kernel because no rule in force can need them.
+    pub filtered: u64,
+    pub produced: u64,
+    pub delivered: u64,
+    pub dropped: u64,
+}
+
 /// The agent's view of itself, sent with every heartbeat and kept in `status.json` on the host.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct HostStatus {
@@ -73,4 +84,10 @@ pub struct HostStatus {
     pub resident_bytes: u64,
     pub cpu_ms: u64,
     pub events_seen: u64,
+    /// The sensor's account of its records; kept on the host, it does not travel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<TypeCount>,
+    /// As [`crate::Activity::Coverage`] tells it; kept on the host, for the event travels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<crate::event::Coverage>,
 }

@@ -7,6 +7,7 @@ pub mod event;
 pub mod host;
 pub mod id;
 pub mod incident;
+pub mod interest;
 pub mod process;
 pub mod raw;
 pub mod record;
@@ -16,10 +17,16 @@ pub use action::{
     Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Principal, Reason, VerdictKind,
 };
 pub use detection::{Detection, Evidence, SensorFamily, Severity};
-pub use event::{Activity, AuthActivity, Event, FileActivity, FileObject, NetActivity, NetFlow, NetProtocol};
-pub use host::{HostFacts, HostStatus, LossCount, Tier};
+pub use event::{
+    AccountActivity, AccountChange, Activity, AuthActivity, BpfProgram, Coverage, Event, FileActivity, FileObject,
+    Fingerprint, GroupChange, JobKind, KernelOperation, MemoryActivity, MountActivity, MountChange, NetActivity,
+    NetFlow, NetProtocol, PrivilegeChange, PrivilegeKind, ProcessAccess, ScheduledJob, Script, ScriptSource,
+    ServiceActivity, ServiceChange, TamperKind,
+};
+pub use host::{HostFacts, HostStatus, LossCount, Tier, TypeCount};
 pub use id::{ActionId, BundleVersion, DetectionId, EventId, HostId, IncidentId, RuleId};
 pub use incident::{EntityRef, Incident, IncidentStatus, PathStep, Relation};
-pub use process::{FileId, Process, ProcessKey, Sha256};
+pub use interest::{FileInterest, Interest, PathInterest, Paths};
+pub use process::{Context, FileId, Process, ProcessKey, Sha256, StreamKind};
 pub use record::{Lane, Position, Record};
 pub use time::Timestamp;

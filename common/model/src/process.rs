@@ -106,9 +106,71 @@ pub struct Process {
     pub exe_memfd: bool,
     /// A process below a genuine `picket drill`: the careful bundle acts alone on these only.
     pub drill: bool,
+    /// More about the image; `None` for ancestors that travelled, and where the source could not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Arc<Context>>,
     /// Not serialised: a record carries ancestors as a list of its own where it needs them.
     #[serde(skip)]
     pub parent: Option<Arc<Process>>,
+}
+
+/// What a standard stream is joined to.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamKind {
+    #[default]
+    Unknown,
+    Closed,
+    Terminal,
+    File,
+    Pipe,
+    Socket,
+    Null,
+}
+
+impl StreamKind {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Closed => "closed",
+            Self::Terminal => "terminal",
+            Self::File => "file",
+            Self::Pipe => "pipe",
+            Self::Socket => "socket",
+            Self::Null => "null",
+        }
+    }
+}
+
+/// The surroundings of a process image, taken when it began to run. A zero or an empty text is unknown.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Context {
+    /// Namespace ids: inode numbers as /proc/PID/ns shows them.
+    pub mount_ns: u32,
+    pub pid_ns: u32,
+    pub net_ns: u32,
+    pub user_ns: u32,
+    /// Effective capabilities as a bit set.
+    pub capabilities: u64,
+    /// The whole length of the arguments in bytes; more than `argv` holds means that they were cut.
+    pub argv_bytes: u32,
+    pub argv_cut: bool,
+    /// The path of the executable was too long to keep: `exe` is its end, and this its whole length.
+    pub exe_bytes: Option<u32>,
+    /// `LD_PRELOAD`, `LD_AUDIT` and `LD_LIBRARY_PATH` as `NAME=value`.
+    pub preload: Vec<String>,
+    pub stdin: StreamKind,
+    pub stdout: StreamKind,
+    /// The script for which the kernel started an interpreter (`#!`); empty otherwise.
+    pub script: String,
+    /// The container's image, name and pod (`namespace/name`), where its run-time tells.
+    pub image: String,
+    pub container_name: String,
+    pub pod: String,
+    /// The line of parents does not reach pid 1: what is above could not be resolved.
+    pub lineage_cut: bool,
 }
 
 /// How far a walk to the root goes: deeper trees than this are attacks on the walker.
@@ -136,6 +198,7 @@ impl Process {
             exe_sha256: None,
             exe_memfd: false,
             drill: false,
+            context: None,
             parent: None,
         }
     }

@@ -3,9 +3,9 @@
 
 use std::net::IpAddr;
 
-use crate::event::{AuthActivity, FileActivity, NetActivity, NetProtocol};
+use crate::event::{Activity, AuthActivity, FileActivity, NetActivity, NetProtocol, ProcessAccess};
 use crate::host::LossCount;
-use crate::process::FileId;
+use crate::process::{Context, FileId};
 use crate::time::Timestamp;
 
 /// One record of a sensor tier.
@@ -44,6 +44,7 @@ pub struct RawProcess {
     pub cgroup: String,
     pub exe_file: Option<FileId>,
     pub exe_memfd: bool,
+    pub context: Option<Box<Context>>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -74,7 +75,16 @@ pub enum RawKind {
         id: FileId,
         mode: u32,
         size: Option<u64>,
+        /// The whole length of `path` where it was cut.
+        path_bytes: Option<u32>,
     },
+    /// The other process is looked up as an actor is.
+    ProcessAccess {
+        access: ProcessAccess,
+        target: RawActor,
+    },
+    /// An activity to which the process table adds nothing but the actor.
+    Plain(Box<Activity>),
     ModuleLoad {
         name: String,
         path: String,

@@ -47,8 +47,15 @@ impl Record {
         match self {
             Self::Detection { .. } | Self::Action { .. } => Lane::Urgent,
             Self::Event { event } => match event.activity {
-                Activity::Loss { .. } | Activity::Agent { .. } => Lane::Urgent,
-                Activity::File { .. } | Activity::Dns { .. } => Lane::Bulk,
+                Activity::Loss { .. }
+                | Activity::Agent { .. }
+                | Activity::Suppressed { .. }
+                | Activity::Tamper { .. }
+                | Activity::Coverage { .. } => Lane::Urgent,
+                Activity::File { .. }
+                | Activity::Dns { .. }
+                | Activity::LibraryLoad { .. }
+                | Activity::Fingerprint { .. } => Lane::Bulk,
                 _ => Lane::Lifecycle,
             },
         }

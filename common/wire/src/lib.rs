@@ -1,6 +1,7 @@
 //! Owns: the one encoding for QUIC, spool and stored records: frames, the frozen v1 types, their limits.
 //! Never: tokio, quinn, files; and never a change to a released type: append a variant or make a v2.
 
+mod borrowed;
 pub mod frame;
 pub mod limits;
 pub mod message;

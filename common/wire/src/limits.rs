@@ -9,6 +9,8 @@ pub const PATH_BYTES_MAX: usize = 4096;
 pub const NAME_BYTES_MAX: usize = 256;
 /// Text for people: an action's detail, a note, a title.
 pub const TEXT_BYTES_MAX: usize = 4096;
+/// The kept beginning of a script: what a person reads, and where droppers have their commands.
+pub const SCRIPT_BYTES_MAX: usize = 16 * 1024;
 /// One argument; longer ones are cut, their head is what rules look at.
 pub const ARGUMENT_BYTES_MAX: usize = 4096;
 /// Arguments of one process, in number and (when encoding) in bytes together.
@@ -66,12 +68,16 @@ pub(crate) fn texts(
 }
 
 /// The head of `value` that fits, cut between characters.
-pub(crate) fn cut(value: &str, limit: usize) -> String {
+pub(crate) fn head(value: &str, limit: usize) -> &str {
     let mut end = value.len().min(limit);
     while !value.is_char_boundary(end) {
         end -= 1;
     }
-    value[..end].to_owned()
+    &value[..end]
+}
+
+pub(crate) fn cut(value: &str, limit: usize) -> String {
+    head(value, limit).to_owned()
 }
 
 pub(crate) fn cut_all(values: &[String], each: usize, count: usize) -> Vec<String> {
@@ -79,16 +85,17 @@ pub(crate) fn cut_all(values: &[String], each: usize, count: usize) -> Vec<Strin
 }
 
 /// Arguments from the first on, until `total` bytes are used up.
-pub(crate) fn cut_arguments(values: &[String], total: usize) -> Vec<String> {
-    let mut left = total;
-    let mut kept = Vec::new();
-    for value in values.iter().take(ARGUMENTS_MAX) {
-        if left == 0 {
-            break;
+pub(crate) fn arguments(values: &[String], total: usize) -> impl Iterator<Item = &str> {
+    values.iter().take(ARGUMENTS_MAX).scan(total, |left, value| {
+        if *left == 0 {
+            return None;
         }
-        let value = cut(value, left.min(ARGUMENT_BYTES_MAX));
-        left -= value.len().max(1);
-        kept.push(value);
-    }
-    kept
+        let value = head(value, (*left).min(ARGUMENT_BYTES_MAX));
+        *left -= value.len().max(1);
+        Some(value)
+    })
+}
+
+pub(crate) fn cut_arguments(values: &[String], total: usize) -> Vec<String> {
+    arguments(values, total).map(str::to_owned).collect()
 }

@@ -4,11 +4,14 @@
 use picket_model::Record;
 use thiserror::Error;
 
+use crate::borrowed::EventRecord;
 use crate::limits::{Invalid, RECORD_BYTES_MAX};
 use crate::v1;
 
 /// The first byte of an encoded record.
 const SCHEMA_V1: u8 = 1;
+/// Most events with their process and its parent fit: the vector then does not grow.
+const RECORD_BYTES_USUAL: usize = 768;
 
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 pub enum RecordError {
@@ -29,9 +32,13 @@ pub enum RecordError {
 /// The bytes of a record. Fields above their limit are cut, so what this makes always decodes.
 #[must_use]
 pub fn encode_record(record: &Record) -> Vec<u8> {
-    let frozen = v1::Record::from(record);
+    let mut bytes = Vec::with_capacity(RECORD_BYTES_USUAL);
+    bytes.push(SCHEMA_V1);
     // Encoding to a growing vector fails only for types that postcard cannot write at all; v1 has none.
-    postcard::to_extend(&frozen, vec![SCHEMA_V1]).unwrap_or_default()
+    match record {
+        Record::Event { event } => postcard::to_extend(&EventRecord(event), bytes).unwrap_or_default(),
+        other => postcard::to_extend(&v1::Record::from(other), bytes).unwrap_or_default(),
+    }
 }
 
 pub fn decode_record(bytes: &[u8]) -> Result<Record, RecordError> {

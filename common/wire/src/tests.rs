@@ -1,6 +1,8 @@
 //! Owns: golden bytes of every type, round trips, and hostile bytes.
 //! Never: a golden file made anew to make a test pass; that is a new schema.
 
+mod borrowed;
+
 use std::sync::Arc;
 
 use picket_model::*;
@@ -48,6 +50,106 @@ fn activities() -> Vec<Activity> {
         Activity::Loss { counts: vec![LossCount { place: "ring".into(), count: 3 }] },
         Activity::Agent { what: "started".into(), detail: "tier full".into() },
     ]
+    .into_iter()
+    .chain(later_activities())
+    .collect()
+}
+
+fn later_activities() -> Vec<Activity> {
+    let file = FileObject { path: "/usr/lib/x.so".into(), ..FileObject::default() };
+    let loss = || vec![LossCount { place: "file.create".into(), count: 3 }];
+    vec![
+        Activity::Script {
+            script: Script {
+                source: ScriptSource::File,
+                path: "/tmp/x.sh".into(),
+                content: "id\n".into(),
+                size: Some(3),
+                sha256: Some(Sha256([5; 32])),
+            },
+        },
+        Activity::LibraryLoad { file: file.clone() },
+        Activity::BpfLoad {
+            program: BpfProgram { name: "p".into(), kind: "tracing".into(), id: 4, tag: "0011".into() },
+        },
+        Activity::ProcessAccess { access: ProcessAccess::Poke, target: process(12, None) },
+        Activity::Memory { activity: MemoryActivity::MakeExecutable, detail: "4096 bytes".into() },
+        Activity::MemoryFile { name: "m".into(), flags: 1 },
+        Activity::Privilege {
+            change: PrivilegeChange {
+                kind: PrivilegeKind::NewNamespace,
+                uid: 1,
+                euid: 2,
+                gid: 3,
+                egid: 4,
+                capabilities: 5,
+                namespaces: vec!["net".into()],
+            },
+        },
+        Activity::Mount {
+            change: MountChange {
+                activity: MountActivity::Mount,
+                source: "/dev/sda1".into(),
+                target: "/mnt".into(),
+                fs_type: "ext4".into(),
+                flags: 1,
+            },
+        },
+        Activity::Kernel { operation: KernelOperation::SetTime, subject: "clock".into(), detail: "+5".into() },
+        Activity::ScheduledJob {
+            job: ScheduledJob {
+                activity: AccountActivity::Created,
+                kind: JobKind::Cron,
+                name: "n".into(),
+                schedule: "@daily".into(),
+                command: "id".into(),
+                user: "root".into(),
+                path: "/etc/crontab".into(),
+            },
+        },
+        Activity::Account {
+            change: AccountChange {
+                activity: AccountActivity::Modified,
+                name: "ann".into(),
+                uid: 1,
+                gid: 2,
+                home: "/home/ann".into(),
+                shell: "/bin/sh".into(),
+                changed: vec!["shell".into()],
+            },
+        },
+        Activity::Group {
+            change: GroupChange {
+                activity: AccountActivity::Modified,
+                name: "sudo".into(),
+                gid: 27,
+                added: vec!["ann".into()],
+                removed: vec![],
+            },
+        },
+        Activity::Service {
+            change: ServiceChange {
+                activity: ServiceActivity::Enabled,
+                name: "x.service".into(),
+                path: "/etc/systemd/system/x.service".into(),
+                command: "/bin/x".into(),
+            },
+        },
+        Activity::UnixConnect { path: "/run/docker.sock".into() },
+        Activity::Fingerprint {
+            fingerprint: Fingerprint {
+                file: FileObject { sha256: Some(Sha256([6; 32])), ..file },
+                executed: true,
+                md5: "00".into(),
+                tlsh: Some("T1".into()),
+                entropy_millibits: 7000,
+                header: "7f454c46".into(),
+            },
+        },
+        Activity::Suppressed { counts: loss() },
+        Activity::Tamper { kind: TamperKind::Flush, refused: false, detail: "d".into() },
+        Activity::Coverage { rows: vec![Coverage { row: "r".into(), hook: "h".into(), limit: String::new() }] },
+    ]
 }
 
 fn action() -> Action {
@@ -80,6 +182,13 @@ fn records() -> Vec<(String, Record)> {
     let mut fork = event(Activity::ProcessFork { child });
     fork.process = Some(actor);
     all.push(("event_fork".into(), Record::Event { event: fork }));
+    let mut launch = event(Activity::ProcessLaunch);
+    let context = Context { mount_ns: 7, script: "/x.sh".into(), stdin: StreamKind::Socket, ..Context::default() };
+    launch.process = Some(Arc::new(Process { context: Some(Arc::new(context)), ..Process::clone(&process(10, None)) }));
+    all.push(("event_launch_context".into(), Record::Event { event: launch }));
+    let long = FileObject { path: "x/y".into(), path_bytes: Some(9000), ..FileObject::default() };
+    let long = event(Activity::File { activity: FileActivity::Create, file: long });
+    all.push(("event_long_path".into(), Record::Event { event: long }));
     let top = process(1, None);
     let middle = process(5, Some(Arc::clone(&top)));
     let mut seen = event(Activity::ProcessLaunch);
@@ -133,6 +242,8 @@ fn messages() -> Vec<Message> {
         resident_bytes: 2,
         cpu_ms: 3,
         events_seen: 4,
+        accounts: vec![],
+        coverage: vec![],
     };
     let command = Command { kind: CommandKind::Act { action: action() }, issued: Timestamp(1), expires: Timestamp(2) };
     let lane = v1::Lane::Urgent;

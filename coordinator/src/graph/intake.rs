@@ -18,10 +18,12 @@ use super::{Graph, Reach, process_ref};
 pub const fn file_relation(activity: FileActivity) -> Relation {
     match activity {
         FileActivity::Create => Relation::Created,
-        FileActivity::Write | FileActivity::SetMode => Relation::Wrote,
+        FileActivity::Write | FileActivity::SetMode | FileActivity::SetOwner | FileActivity::SetAttributes => {
+            Relation::Wrote
+        }
         FileActivity::Rename => Relation::Renamed,
         FileActivity::Delete => Relation::Deleted,
-        FileActivity::Read => Relation::Read,
+        FileActivity::Read | FileActivity::RawAccess => Relation::Read,
     }
 }
 

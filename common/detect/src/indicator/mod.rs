@@ -8,7 +8,10 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use picket_model::{Activity, Event, Evidence, FileObject, NetActivity, RuleId, SensorFamily, Severity, Sha256};
+use picket_model::{
+    Activity, Event, Evidence, FileActivity, FileObject, Fingerprint, NetActivity, RuleId, SensorFamily, Severity,
+    Sha256,
+};
 
 use crate::error::RuleError;
 use crate::network::Network;
@@ -93,6 +96,11 @@ impl Indicators {
     }
 
     #[must_use]
+    pub fn has_hashes(&self) -> bool {
+        !self.hashes.is_empty()
+    }
+
+    #[must_use]
     pub fn observe(&self, event: &Event) -> Option<Hit> {
         match &event.activity {
             Activity::ProcessLaunch => {
@@ -100,9 +108,17 @@ impl Indicators {
                 let digest = process.exe_sha256.filter(|digest| self.hashes.contains(digest))?;
                 Some(hit(&self.rules.executed, &[("Image", &process.exe), ("Sha256", &digest.to_string())]))
             }
-            Activity::File { file: FileObject { path, sha256, .. }, .. } => {
+            Activity::File { activity: FileActivity::Write, file: FileObject { path, sha256, .. } } => {
                 let digest = sha256.filter(|digest| self.hashes.contains(digest))?;
                 Some(hit(&self.rules.written, &[("TargetFilename", path), ("TargetSha256", &digest.to_string())]))
+            }
+            Activity::Fingerprint { fingerprint: Fingerprint { file, executed, .. } } => {
+                let digest = file.sha256.filter(|digest| self.hashes.contains(digest))?.to_string();
+                if *executed {
+                    let image = event.process.as_ref().map_or(&file.path, |process| &process.exe);
+                    return Some(hit(&self.rules.executed, &[("Image", image), ("Sha256", &digest)]));
+                }
+                Some(hit(&self.rules.written, &[("TargetFilename", &file.path), ("TargetSha256", &digest)]))
             }
             Activity::Network { activity, flow } => {
                 let remote = flow.remote_ip.to_canonical();

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use picket_model::{Activity, Event};
+use picket_model::{Activity, Event, Fingerprint};
 
 use crate::tests::play;
 use crate::{Detector, IndicatorSource};
@@ -48,6 +48,17 @@ fn executed_and_written_files_by_hash() {
     let (rule, response) = hit(&write).unwrap();
     assert_eq!(rule, "indicator.sha256_written");
     assert!(!response.contains(&"kill_tree".to_owned()), "whoever stores a bad file may be a server");
+
+    for (executed, wanted) in [(true, "indicator.sha256"), (false, "indicator.sha256_written")] {
+        let mut fingerprint = Fingerprint { executed, ..Fingerprint::default() };
+        let event = |fingerprint: &Fingerprint| Event {
+            activity: Activity::Fingerprint { fingerprint: fingerprint.clone() },
+            ..write.clone()
+        };
+        assert_eq!(hit(&event(&fingerprint)), None);
+        fingerprint.file.sha256 = Some(HASH.parse().unwrap());
+        assert_eq!(hit(&event(&fingerprint)).unwrap().0, wanted);
+    }
 }
 
 #[test]

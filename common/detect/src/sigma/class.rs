@@ -24,10 +24,33 @@ pub enum Class {
     DnsQuery,
     DriverLoad,
     Authentication,
+    /// What an interpreter was given to run.
+    Script,
+    /// A shared object was mapped to be executed.
+    ImageLoad,
+    BpfLoad,
+    /// One process reached into another, whether it looked or changed.
+    ProcessAccess,
+    /// Memory of another process changed, or memory made executable after it was written.
+    ProcessTampering,
+    MemoryFile,
+    PrivilegeChange,
+    Mount,
+    KernelOperation,
+    ScheduledJob,
+    AccountChange,
+    GroupChange,
+    ServiceChange,
+    UnixConnect,
+    /// The contents of an executed or written file.
+    FileHash,
+    AgentTampering,
+    /// A block device or the machine's memory was opened.
+    RawAccess,
 }
 
 impl Class {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 28] = [
         Self::ProcessCreation,
         Self::FileEvent,
         Self::FileRename,
@@ -39,6 +62,23 @@ impl Class {
         Self::DnsQuery,
         Self::DriverLoad,
         Self::Authentication,
+        Self::Script,
+        Self::ImageLoad,
+        Self::BpfLoad,
+        Self::ProcessAccess,
+        Self::ProcessTampering,
+        Self::MemoryFile,
+        Self::PrivilegeChange,
+        Self::Mount,
+        Self::KernelOperation,
+        Self::ScheduledJob,
+        Self::AccountChange,
+        Self::GroupChange,
+        Self::ServiceChange,
+        Self::UnixConnect,
+        Self::FileHash,
+        Self::AgentTampering,
+        Self::RawAccess,
     ];
 
     /// The category (or, for sign-ins, the service) as rules write it.
@@ -56,19 +96,50 @@ impl Class {
             Self::DnsQuery => "dns_query",
             Self::DriverLoad => "driver_load",
             Self::Authentication => "authentication",
+            Self::Script => "script",
+            Self::ImageLoad => "image_load",
+            Self::BpfLoad => "bpf_load",
+            Self::ProcessAccess => "process_access",
+            Self::ProcessTampering => "process_tampering",
+            Self::MemoryFile => "memory_file",
+            Self::PrivilegeChange => "privilege_change",
+            Self::Mount => "mount",
+            Self::KernelOperation => "kernel_operation",
+            Self::ScheduledJob => "scheduled_job",
+            Self::AccountChange => "account_change",
+            Self::GroupChange => "group_change",
+            Self::ServiceChange => "service_change",
+            Self::UnixConnect => "unix_connect",
+            Self::FileHash => "file_hash",
+            Self::AgentTampering => "agent_tampering",
+            Self::RawAccess => "raw_access_read",
         }
     }
 
     #[must_use]
     pub const fn family(self) -> SensorFamily {
         match self {
-            Self::ProcessCreation => SensorFamily::Process,
-            Self::FileEvent | Self::FileRename | Self::FileDelete | Self::FileChange | Self::FileAccess => {
-                SensorFamily::File
-            }
-            Self::NetworkConnection | Self::NetworkListen | Self::DnsQuery => SensorFamily::Network,
-            Self::DriverLoad => SensorFamily::Module,
+            Self::ProcessCreation
+            | Self::Script
+            | Self::ImageLoad
+            | Self::ProcessAccess
+            | Self::ProcessTampering
+            | Self::MemoryFile
+            | Self::PrivilegeChange
+            | Self::KernelOperation
+            | Self::AgentTampering => SensorFamily::Process,
+            Self::FileEvent
+            | Self::FileRename
+            | Self::FileDelete
+            | Self::FileChange
+            | Self::FileAccess
+            | Self::Mount
+            | Self::FileHash
+            | Self::RawAccess => SensorFamily::File,
+            Self::NetworkConnection | Self::NetworkListen | Self::DnsQuery | Self::UnixConnect => SensorFamily::Network,
+            Self::DriverLoad | Self::BpfLoad => SensorFamily::Module,
             Self::Authentication => SensorFamily::Authentication,
+            Self::ScheduledJob | Self::AccountChange | Self::GroupChange | Self::ServiceChange => SensorFamily::Host,
         }
     }
 
@@ -79,12 +150,29 @@ impl Class {
             Self::FileEvent => &["create", "write", "rename"],
             Self::FileRename => &["rename"],
             Self::FileDelete => &["delete"],
-            Self::FileChange => &["set_mode"],
+            Self::FileChange => &["set_mode", "set_owner", "set_attributes"],
             Self::FileAccess => &["read"],
             Self::NetworkConnection => &["connect", "accept"],
             Self::NetworkListen => &["listen"],
             Self::Authentication => &["logon", "logoff"],
-            Self::ProcessCreation | Self::DnsQuery | Self::DriverLoad => &[],
+            Self::Script => &["file", "argument", "standard_input"],
+            Self::ProcessAccess => &["trace", "read_memory", "write_memory", "poke", "take_descriptor"],
+            Self::ProcessTampering => &["write_memory", "poke", "make_executable", "map_executable"],
+            Self::PrivilegeChange => &["set_user", "set_group", "set_capabilities", "enter_namespace", "new_namespace"],
+            Self::Mount => &["mount", "unmount", "change_root", "pivot_root"],
+            Self::KernelOperation => &["set_time", "load_kexec", "set_parameter", "keyring", "io_uring"],
+            Self::ScheduledJob | Self::AccountChange | Self::GroupChange => &["created", "modified", "deleted"],
+            Self::ServiceChange => &["created", "modified", "deleted", "started", "stopped", "enabled", "disabled"],
+            Self::AgentTampering => &["kill", "stop", "trace", "detach", "unmount", "edit", "flush"],
+            Self::RawAccess => &["raw_access"],
+            Self::ProcessCreation
+            | Self::DnsQuery
+            | Self::DriverLoad
+            | Self::ImageLoad
+            | Self::BpfLoad
+            | Self::MemoryFile
+            | Self::UnixConnect
+            | Self::FileHash => &[],
         }
     }
 
@@ -97,7 +185,8 @@ impl Class {
                 FileActivity::Create | FileActivity::Write => &[Self::FileEvent],
                 FileActivity::Rename => &[Self::FileEvent, Self::FileRename],
                 FileActivity::Delete => &[Self::FileDelete],
-                FileActivity::SetMode => &[Self::FileChange],
+                FileActivity::SetMode | FileActivity::SetOwner | FileActivity::SetAttributes => &[Self::FileChange],
+                FileActivity::RawAccess => &[Self::RawAccess],
                 FileActivity::Read => &[Self::FileAccess],
             },
             Activity::Network { activity: NetActivity::Connect | NetActivity::Accept, .. } => {
@@ -110,7 +199,28 @@ impl Class {
             Activity::ProcessFork { .. }
             | Activity::ProcessExit { .. }
             | Activity::Loss { .. }
-            | Activity::Agent { .. } => &[],
+            | Activity::Agent { .. }
+            | Activity::Suppressed { .. }
+            | Activity::Coverage { .. } => &[],
+            Activity::Script { .. } => &[Self::Script],
+            Activity::LibraryLoad { .. } => &[Self::ImageLoad],
+            Activity::BpfLoad { .. } => &[Self::BpfLoad],
+            Activity::ProcessAccess { access, .. } if access.tampers() => {
+                &[Self::ProcessAccess, Self::ProcessTampering]
+            }
+            Activity::ProcessAccess { .. } => &[Self::ProcessAccess],
+            Activity::Memory { .. } => &[Self::ProcessTampering],
+            Activity::MemoryFile { .. } => &[Self::MemoryFile],
+            Activity::Privilege { .. } => &[Self::PrivilegeChange],
+            Activity::Mount { .. } => &[Self::Mount],
+            Activity::Kernel { .. } => &[Self::KernelOperation],
+            Activity::ScheduledJob { .. } => &[Self::ScheduledJob],
+            Activity::Account { .. } => &[Self::AccountChange],
+            Activity::Group { .. } => &[Self::GroupChange],
+            Activity::Service { .. } => &[Self::ServiceChange],
+            Activity::UnixConnect { .. } => &[Self::UnixConnect],
+            Activity::Fingerprint { .. } => &[Self::FileHash],
+            Activity::Tamper { .. } => &[Self::AgentTampering],
         }
     }
 

@@ -33,12 +33,38 @@ macro_rules! fields {
     };
 }
 
-const FILES: &[Class] = &[Class::FileEvent, Class::FileRename, Class::FileDelete, Class::FileChange, Class::FileAccess];
+const FILES: &[Class] = &[
+    Class::FileEvent,
+    Class::FileRename,
+    Class::FileDelete,
+    Class::FileChange,
+    Class::FileAccess,
+    Class::FileHash,
+    Class::RawAccess,
+];
 const FLOWS: &[Class] = &[Class::NetworkConnection, Class::NetworkListen];
 const CONNECTIONS: &[Class] = &[Class::NetworkConnection];
 const RENAMES: &[Class] = &[Class::FileEvent, Class::FileRename];
 const DNS: &[Class] = &[Class::DnsQuery];
 const MODULES: &[Class] = &[Class::DriverLoad];
+const LOADED: &[Class] = &[Class::DriverLoad, Class::ImageLoad];
+const HASHES: &[Class] = &[Class::FileHash];
+const SCRIPTS: &[Class] = &[Class::Script];
+const BPF: &[Class] = &[Class::BpfLoad];
+const TARGETS: &[Class] = &[Class::ProcessAccess, Class::ProcessTampering];
+const DETAILS: &[Class] = &[Class::ProcessTampering, Class::KernelOperation, Class::AgentTampering];
+const KERNEL: &[Class] = &[Class::KernelOperation];
+const MEMORY: &[Class] = &[Class::MemoryFile];
+const PRIVILEGES: &[Class] = &[Class::PrivilegeChange];
+const MOUNTS: &[Class] = &[Class::Mount];
+const JOBS: &[Class] = &[Class::ScheduledJob];
+const SERVICES: &[Class] = &[Class::ServiceChange];
+const ACCOUNTS: &[Class] = &[Class::AccountChange];
+const GROUPS: &[Class] = &[Class::GroupChange];
+const UNIX: &[Class] = &[Class::UnixConnect];
+const TAMPERS: &[Class] = &[Class::AgentTampering];
+/// Whose account is meant: of a sign-in, a change, or as whom a job runs.
+const USERS: &[Class] = &[Class::Authentication, Class::AccountChange, Class::ScheduledJob];
 const LOGONS: &[Class] = &[Class::Authentication];
 /// A sign-in names where it came from in the field that connections use.
 const SOURCES: &[Class] = &[Class::NetworkConnection, Class::Authentication];
@@ -51,6 +77,18 @@ const ACTIVE: &[Class] = &[
     Class::NetworkConnection,
     Class::NetworkListen,
     Class::Authentication,
+    Class::Script,
+    Class::ProcessAccess,
+    Class::ProcessTampering,
+    Class::PrivilegeChange,
+    Class::Mount,
+    Class::KernelOperation,
+    Class::ScheduledJob,
+    Class::AccountChange,
+    Class::GroupChange,
+    Class::ServiceChange,
+    Class::AgentTampering,
+    Class::RawAccess,
 ];
 
 fields! {
@@ -94,14 +132,66 @@ fields! {
     DestinationPort Number Has::Only(FLOWS), ;
     SourceIp Address Has::Only(SOURCES), "IpAddress";
     SourcePort Number Has::Only(CONNECTIONS), ;
-    ImageLoaded Text Has::Only(MODULES), ;
+    ImageLoaded Text Has::Only(LOADED), ;
     ModuleName Text Has::Only(MODULES), ;
     Loaded Flag Has::Only(MODULES), ;
-    TargetUserName Text Has::Only(LOGONS), ;
+    TargetUserName Text Has::Only(USERS), ;
     Service Text Has::Only(LOGONS), ;
     Success Flag Has::Only(LOGONS), ;
     QueryName Text Has::Only(DNS), "query";
     QueryResults Address Has::Only(DNS), "answer";
+    MountNamespace Number Has::All, ;
+    PidNamespace Number Has::All, ;
+    NetworkNamespace Number Has::All, ;
+    UserNamespace Number Has::All, ;
+    Capabilities Number Has::All, ;
+    Preload Text Has::All, ;
+    StandardInput Text Has::All, ;
+    StandardOutput Text Has::All, ;
+    ScriptPath Text Has::All, ;
+    ContainerImage Text Has::All, ;
+    ContainerName Text Has::All, ;
+    PodName Text Has::All, ;
+    Md5 Text Has::Only(HASHES), ;
+    Tlsh Text Has::Only(HASHES), ;
+    EntropyMillibits Number Has::Only(HASHES), ;
+    Header Text Has::Only(HASHES), ;
+    IsExecuted Flag Has::Only(HASHES), ;
+    ScriptBlockText Text Has::Only(SCRIPTS), ;
+    Path Text Has::Only(SCRIPTS), ;
+    ProgramName Text Has::Only(BPF), ;
+    ProgramType Text Has::Only(BPF), ;
+    TargetImage Text Has::Only(TARGETS), ;
+    TargetCommandLine Text Has::Only(TARGETS), ;
+    TargetProcessId Number Has::Only(TARGETS), ;
+    TargetUser Text Has::Only(TARGETS), ;
+    Detail Text Has::Only(DETAILS), ;
+    Subject Text Has::Only(KERNEL), ;
+    MemoryFileName Text Has::Only(MEMORY), ;
+    NewUserId Number Has::Only(PRIVILEGES), ;
+    NewEffectiveUserId Number Has::Only(PRIVILEGES), ;
+    NewGroupId Number Has::Only(PRIVILEGES), ;
+    NewCapabilities Number Has::Only(PRIVILEGES), ;
+    Namespaces Text Has::Only(PRIVILEGES), ;
+    MountSource Text Has::Only(MOUNTS), ;
+    MountTarget Text Has::Only(MOUNTS), ;
+    FileSystem Text Has::Only(MOUNTS), ;
+    JobKind Text Has::Only(JOBS), ;
+    JobName Text Has::Only(JOBS), ;
+    JobSchedule Text Has::Only(JOBS), ;
+    JobCommand Text Has::Only(JOBS), ;
+    JobPath Text Has::Only(JOBS), ;
+    ServiceName Text Has::Only(SERVICES), ;
+    ServiceCommand Text Has::Only(SERVICES), ;
+    ServicePath Text Has::Only(SERVICES), ;
+    TargetUserId Number Has::Only(ACCOUNTS), ;
+    TargetShell Text Has::Only(ACCOUNTS), ;
+    Changed Text Has::Only(ACCOUNTS), ;
+    TargetGroupName Text Has::Only(GROUPS), ;
+    MemberAdded Text Has::Only(GROUPS), ;
+    MemberRemoved Text Has::Only(GROUPS), ;
+    SocketPath Text Has::Only(UNIX), ;
+    IsRefused Flag Has::Only(TAMPERS), ;
 }
 
 pub const FIELD_COUNT: usize = FIELDS.len();

@@ -8,6 +8,7 @@ pub mod field;
 pub mod glob;
 pub mod header;
 pub mod item;
+pub mod later;
 pub mod matcher;
 pub mod modifier;
 pub mod prefilter;

@@ -21,7 +21,8 @@ type Needs = Vec<(Field, String)>;
 
 #[derive(Debug, Default)]
 pub struct Prefilter {
-    classes: HashMap<Class, OfClass>,
+    /// By number of the class; every event asks, so it is no map.
+    classes: [OfClass; Class::ALL.len()],
 }
 
 #[derive(Debug, Default)]
@@ -42,19 +43,19 @@ struct OfField {
 impl Prefilter {
     #[must_use]
     pub fn new(matchers: &[Matcher]) -> Self {
-        let mut by_class: HashMap<Class, Vec<(usize, Option<Needs>)>> = HashMap::new();
+        let mut by_class = [const { Vec::new() }; Class::ALL.len()];
         for (index, matcher) in matchers.iter().enumerate() {
             let needs = of_condition(matcher.condition(), matcher.selections());
-            by_class.entry(matcher.class).or_default().push((index, needs));
+            by_class[matcher.class as usize].push((index, needs));
         }
-        Self { classes: by_class.into_iter().map(|(class, rules)| (class, OfClass::new(rules))).collect() }
+        Self { classes: by_class.map(OfClass::new) }
     }
 
     /// The rules to look at, in ascending order.
     #[must_use]
     pub fn candidates(&self, view: &View<'_>) -> Vec<usize> {
         let mut found = Vec::new();
-        for of_class in view.classes().iter().filter_map(|class| self.classes.get(class)) {
+        for of_class in view.classes().iter().map(|class| &self.classes[*class as usize]) {
             found.extend(&of_class.always);
             for of_field in &of_class.fields {
                 for value in view.values(of_field.field) {

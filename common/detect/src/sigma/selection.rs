@@ -124,16 +124,16 @@ fn probes_of(value: &Node, field: Field, modifiers: &Modifiers, class: Class) ->
     match modifiers.kind {
         Kind::Text if is_plain => one(whole(text, field, modifiers.cased, class).map_err(fail)?),
         Kind::Text => texts(text, modifiers).map_err(fail),
-        Kind::Regex { ignore_case, multi_line, dot_all } => RegexBuilder::new(text)
-            .case_insensitive(ignore_case)
-            .multi_line(multi_line)
-            .dot_matches_new_line(dot_all)
-            .size_limit(REGEX_BYTES_MAX)
-            .build()
-            .map(|regex| vec![Probe::Regex(Box::new(regex))])
-            .map_err(|error| {
-                fail(format!("not an expression that can be honoured: {}", last_line(&error.to_string())))
-            }),
+        // The flags stand in the pattern, so that whoever reads it later reads it as it is matched.
+        Kind::Regex { ignore_case, multi_line, dot_all } => {
+            RegexBuilder::new(&flagged(text, ignore_case, multi_line, dot_all))
+                .size_limit(REGEX_BYTES_MAX)
+                .build()
+                .map(|regex| vec![Probe::Regex(Box::new(regex))])
+                .map_err(|error| {
+                    fail(format!("not an expression that can be honoured: {}", last_line(&error.to_string())))
+                })
+        }
         Kind::Cidr if field.shape() != Shape::Address => Err(fail(format!("`{}` holds no address", field.name()))),
         Kind::Cidr => one(Probe::Network(Network::parse(text).map_err(fail)?)),
         Kind::Compare(_) if field.shape() != Shape::Number => Err(fail(format!("`{}` holds no number", field.name()))),
@@ -151,6 +151,14 @@ fn probes_of(value: &Node, field: Field, modifiers: &Modifiers, class: Class) ->
             one(Probe::Same { other, part: modifiers.part, cased: modifiers.cased })
         }
     }
+}
+
+fn flagged(text: &str, ignore_case: bool, multi_line: bool, dot_all: bool) -> String {
+    let flags: String = [(ignore_case, 'i'), (multi_line, 'm'), (dot_all, 's')]
+        .iter()
+        .filter_map(|(set, flag)| set.then_some(*flag))
+        .collect();
+    if flags.is_empty() { text.to_owned() } else { format!("(?{flags}){text}") }
 }
 
 /// The regex crate draws the place in several lines; the last one says what is wrong.

@@ -4,7 +4,9 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
-use picket_model::{Activity, AuthActivity, Event, FileObject, NetActivity, NetFlow, NetProtocol, Process};
+use picket_model::{
+    Activity, AuthActivity, Context, Event, FileObject, NetActivity, NetFlow, NetProtocol, Process, StreamKind,
+};
 
 use super::class::Class;
 use super::field::{FIELD_COUNT, Field};
@@ -111,6 +113,28 @@ fn of_process(process: &Process, field: Field) -> Option<Vec<String>> {
         Field::ParentOfParentCommandLine => grandparent.and_then(|above| one(above.command_line())),
         Field::AncestorImage => Some(process.ancestors().map(|above| above.exe.clone()).collect()),
         Field::AncestorCommandLine => Some(process.ancestors().map(|above| above.command_line()).collect()),
+        _ => process.context.as_deref().and_then(|context| of_context(context, field)),
+    }
+}
+
+fn of_context(context: &Context, field: Field) -> Option<Vec<String>> {
+    let one = |value: String| Some(vec![value]);
+    // A namespace of 0 is one that nobody could read.
+    let namespace = |id: u32| (id != 0).then(|| vec![id.to_string()]);
+    let stream = |kind: StreamKind| (kind != StreamKind::Unknown).then(|| vec![kind.word().to_owned()]);
+    match field {
+        Field::MountNamespace => namespace(context.mount_ns),
+        Field::PidNamespace => namespace(context.pid_ns),
+        Field::NetworkNamespace => namespace(context.net_ns),
+        Field::UserNamespace => namespace(context.user_ns),
+        Field::Capabilities => one(context.capabilities.to_string()),
+        Field::Preload => Some(context.preload.clone()),
+        Field::StandardInput => stream(context.stdin),
+        Field::StandardOutput => stream(context.stdout),
+        Field::ScriptPath => one(context.script.clone()),
+        Field::ContainerImage => one(context.image.clone()),
+        Field::ContainerName => one(context.container_name.clone()),
+        Field::PodName => one(context.pod.clone()),
         _ => None,
     }
 }
@@ -149,7 +173,7 @@ fn of_activity(activity: &Activity, field: Field) -> Option<Vec<String>> {
             Field::QueryResults => Some(answers.iter().copied().map(address).collect()),
             _ => None,
         },
-        _ => None,
+        other => super::later::of_activity(other, field),
     }
 }
 
@@ -160,7 +184,7 @@ const fn logon_word(activity: AuthActivity) -> &'static str {
     }
 }
 
-fn of_file(file: &FileObject, field: Field) -> Option<Vec<String>> {
+pub(super) fn of_file(file: &FileObject, field: Field) -> Option<Vec<String>> {
     let one = |value: String| Some(vec![value]);
     match field {
         Field::TargetFilename => one(file.path.clone()),

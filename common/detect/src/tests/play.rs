@@ -130,7 +130,7 @@ fn file(word_of: &str, node: &Node) -> Activity {
     let id = FileId { dev: 1, ino: 2 };
     Activity::File {
         activity,
-        file: FileObject { path: word(node, "path"), old_path, id, mode, size: None, sha256: None },
+        file: FileObject { path: word(node, "path"), old_path, id, mode, size: None, sha256: None, path_bytes: None },
     }
 }
 

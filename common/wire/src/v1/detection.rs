@@ -15,7 +15,7 @@ use crate::limits::{
 };
 
 mirror!(Severity { Informational, Low, Medium, High, Critical });
-mirror!(SensorFamily { Process, File, Network, Authentication, Module, Indicator });
+mirror!(SensorFamily { Process, File, Network, Authentication, Module, Indicator, Host });
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Evidence {

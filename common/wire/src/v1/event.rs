@@ -2,17 +2,19 @@
 //! Never: more lineage than that; a detection carries the rest.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use picket_model as model;
 use serde::{Deserialize, Serialize};
 
+use super::later::{self, Extras};
 use super::mirror;
 use super::process::{FileId, Process};
 use crate::limits::{Invalid, LIST_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX, check, cut, optional, text};
 
 mirror!(NetActivity { Connect, Accept, Listen });
 mirror!(NetProtocol { Tcp, Udp });
-mirror!(FileActivity { Create, Write, Rename, Delete, SetMode, Read });
+mirror!(FileActivity { Create, Write, Rename, Delete, SetMode, Read, SetOwner, SetAttributes, RawAccess });
 mirror!(AuthActivity { Logon, Logoff });
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -36,6 +38,24 @@ pub enum Activity {
     Dns { name: String, answers: Vec<IpAddr> },
     Loss { counts: Vec<LossCount> },
     Agent { what: String, detail: String },
+    Script { script: later::Script },
+    LibraryLoad { file: FileObject },
+    BpfLoad { program: later::BpfProgram },
+    ProcessAccess { access: later::ProcessAccess, target: Process },
+    Memory { activity: later::MemoryActivity, detail: String },
+    MemoryFile { name: String, flags: u32 },
+    Privilege { change: later::PrivilegeChange },
+    Mount { change: later::MountChange },
+    Kernel { operation: later::KernelOperation, subject: String, detail: String },
+    ScheduledJob { job: later::ScheduledJob },
+    Account { change: later::AccountChange },
+    Group { change: later::GroupChange },
+    Service { change: later::ServiceChange },
+    UnixConnect { path: String },
+    Fingerprint { fingerprint: later::Fingerprint },
+    Suppressed { counts: Vec<LossCount> },
+    Tamper { kind: later::TamperKind, refused: bool, detail: String },
+    Coverage { rows: Vec<later::Coverage> },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -102,6 +122,27 @@ impl TryFrom<Event> for model::Event {
     }
 }
 
+/// What an event has to say beyond its first form: a launch tells the surroundings of its process, once.
+pub(crate) fn extras(event: &model::Event) -> Option<Extras> {
+    let (context, path_bytes) = match &event.activity {
+        model::Activity::ProcessLaunch => (event.process.as_ref()?.context.as_deref().map(Into::into), None),
+        model::Activity::File { file, .. } => (None, file.path_bytes),
+        _ => (None, None),
+    };
+    (context.is_some() || path_bytes.is_some()).then_some(Extras { context, path_bytes })
+}
+
+pub(super) fn with(mut event: model::Event, extras: Extras) -> Result<model::Event, Invalid> {
+    if let (Some(process), Some(context)) = (&mut event.process, extras.context) {
+        let context = Some(Arc::new(context.try_into()?));
+        *process = Arc::new(model::Process { context, ..model::Process::clone(process) });
+    }
+    if let model::Activity::File { file, .. } = &mut event.activity {
+        file.path_bytes = extras.path_bytes;
+    }
+    Ok(event)
+}
+
 impl From<&model::Activity> for Activity {
     fn from(activity: &model::Activity) -> Self {
         use model::Activity as M;
@@ -128,6 +169,34 @@ impl From<&model::Activity> for Activity {
             M::Agent { what, detail } => {
                 Self::Agent { what: cut(what, NAME_BYTES_MAX), detail: cut(detail, TEXT_BYTES_MAX) }
             }
+            M::Script { script } => Self::Script { script: script.into() },
+            M::LibraryLoad { file } => Self::LibraryLoad { file: file.into() },
+            M::BpfLoad { program } => Self::BpfLoad { program: program.into() },
+            M::ProcessAccess { access, target } => {
+                Self::ProcessAccess { access: (*access).into(), target: target.as_ref().into() }
+            }
+            M::Memory { activity, detail } => {
+                Self::Memory { activity: (*activity).into(), detail: cut(detail, TEXT_BYTES_MAX) }
+            }
+            M::MemoryFile { name, flags } => Self::MemoryFile { name: cut(name, NAME_BYTES_MAX), flags: *flags },
+            M::Privilege { change } => Self::Privilege { change: change.into() },
+            M::Mount { change } => Self::Mount { change: change.into() },
+            M::Kernel { operation, subject, detail } => Self::Kernel {
+                operation: (*operation).into(),
+                subject: cut(subject, PATH_BYTES_MAX),
+                detail: cut(detail, TEXT_BYTES_MAX),
+            },
+            M::ScheduledJob { job } => Self::ScheduledJob { job: job.into() },
+            M::Account { change } => Self::Account { change: change.into() },
+            M::Group { change } => Self::Group { change: change.into() },
+            M::Service { change } => Self::Service { change: change.into() },
+            M::UnixConnect { path } => Self::UnixConnect { path: cut(path, PATH_BYTES_MAX) },
+            M::Fingerprint { fingerprint } => Self::Fingerprint { fingerprint: fingerprint.into() },
+            M::Suppressed { counts } => Self::Suppressed { counts: losses_from(counts) },
+            M::Tamper { kind, refused, detail } => {
+                Self::Tamper { kind: (*kind).into(), refused: *refused, detail: cut(detail, TEXT_BYTES_MAX) }
+            }
+            M::Coverage { rows } => Self::Coverage { rows: rows.iter().take(LIST_MAX).map(Into::into).collect() },
         }
     }
 }
@@ -162,6 +231,41 @@ impl TryFrom<Activity> for model::Activity {
                 what: text("agent.what", what, NAME_BYTES_MAX)?,
                 detail: text("agent.detail", detail, TEXT_BYTES_MAX)?,
             },
+            Activity::Script { script } => Self::Script { script: script.try_into()? },
+            Activity::LibraryLoad { file } => Self::LibraryLoad { file: file.try_into()? },
+            Activity::BpfLoad { program } => Self::BpfLoad { program: program.try_into()? },
+            Activity::ProcessAccess { access, target } => {
+                Self::ProcessAccess { access: access.into(), target: target.under(None)? }
+            }
+            Activity::Memory { activity, detail } => {
+                Self::Memory { activity: activity.into(), detail: text("memory.detail", detail, TEXT_BYTES_MAX)? }
+            }
+            Activity::MemoryFile { name, flags } => {
+                Self::MemoryFile { name: text("memory_file.name", name, NAME_BYTES_MAX)?, flags }
+            }
+            Activity::Privilege { change } => Self::Privilege { change: change.try_into()? },
+            Activity::Mount { change } => Self::Mount { change: change.try_into()? },
+            Activity::Kernel { operation, subject, detail } => Self::Kernel {
+                operation: operation.into(),
+                subject: text("kernel.subject", subject, PATH_BYTES_MAX)?,
+                detail: text("kernel.detail", detail, TEXT_BYTES_MAX)?,
+            },
+            Activity::ScheduledJob { job } => Self::ScheduledJob { job: job.try_into()? },
+            Activity::Account { change } => Self::Account { change: change.try_into()? },
+            Activity::Group { change } => Self::Group { change: change.try_into()? },
+            Activity::Service { change } => Self::Service { change: change.try_into()? },
+            Activity::UnixConnect { path } => {
+                Self::UnixConnect { path: text("unix_connect.path", path, PATH_BYTES_MAX)? }
+            }
+            Activity::Fingerprint { fingerprint } => Self::Fingerprint { fingerprint: fingerprint.try_into()? },
+            Activity::Suppressed { counts } => Self::Suppressed { counts: losses_into(counts)? },
+            Activity::Tamper { kind, refused, detail } => {
+                Self::Tamper { kind: kind.into(), refused, detail: text("tamper.detail", detail, TEXT_BYTES_MAX)? }
+            }
+            Activity::Coverage { rows } => {
+                check("coverage", rows.len(), LIST_MAX)?;
+                Self::Coverage { rows: rows.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()? }
+            }
         })
     }
 }
@@ -203,6 +307,7 @@ impl TryFrom<FileObject> for model::FileObject {
             mode: file.mode,
             size: file.size,
             sha256: file.sha256.map(model::Sha256),
+            path_bytes: None,
         })
     }
 }

@@ -122,6 +122,8 @@ impl TryFrom<HostStatus> for model::HostStatus {
             resident_bytes: status.resident_bytes,
             cpu_ms: status.cpu_ms,
             events_seen: status.events_seen,
+            accounts: Vec::new(),
+            coverage: Vec::new(),
         })
     }
 }

@@ -5,6 +5,7 @@ pub mod action;
 pub mod detection;
 pub mod event;
 pub mod host;
+pub mod later;
 pub mod message;
 pub mod process;
 
@@ -47,12 +48,16 @@ pub enum Record {
     Event(Event),
     Detection(Detection),
     Action(ActionReport),
+    EventWith(Event, later::Extras),
 }
 
 impl From<&model::Record> for Record {
     fn from(record: &model::Record) -> Self {
         match record {
-            model::Record::Event { event } => Self::Event(event.into()),
+            model::Record::Event { event } => match event::extras(event) {
+                Some(extras) => Self::EventWith(event.into(), extras),
+                None => Self::Event(event.into()),
+            },
             model::Record::Detection { detection } => Self::Detection(detection.into()),
             model::Record::Action { report } => Self::Action(report.into()),
         }
@@ -64,6 +69,7 @@ impl TryFrom<Record> for model::Record {
     fn try_from(record: Record) -> Result<Self, Invalid> {
         Ok(match record {
             Record::Event(event) => Self::Event { event: event.try_into()? },
+            Record::EventWith(event, extras) => Self::Event { event: event::with(event.try_into()?, extras)? },
             Record::Detection(detection) => Self::Detection { detection: detection.try_into()? },
             Record::Action(report) => Self::Action { report: report.try_into()? },
         })

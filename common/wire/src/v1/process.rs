@@ -111,6 +111,7 @@ impl Process {
             exe_sha256: self.exe_sha256.map(model::Sha256),
             exe_memfd: self.exe_memfd,
             drill: self.drill,
+            context: None,
             parent,
         }))
     }

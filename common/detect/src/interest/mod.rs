@@ -1,0 +1,65 @@
+//! Owns: which files the rules and indicators in force can look at, as names a kernel can compare.
+//! Never: too narrow an answer; what cannot be described is asked for whole.
+
+mod always;
+mod need;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use picket_model::{FileActivity, FileInterest, Interest, PathInterest, Paths};
+
+use self::need::{Need, Needs};
+use crate::indicator::Indicators;
+use crate::sigma::class::Class;
+use crate::sigma::field::Field;
+use crate::sigma::matcher::Matcher;
+
+/// Every rule counts, also one that only feeds a correlation.
+pub fn of(matchers: &[Matcher], indicators: &Indicators) -> Interest {
+    let mut files = FileInterest { whole: std::collections::BTreeSet::new(), paths: always::paths() };
+    let mut libraries = PathInterest::Of(Paths::default());
+    for matcher in matchers {
+        let activities = activities(matcher.class);
+        if !activities.is_empty() {
+            match need::of_rule(matcher, &[Field::TargetFilename, Field::SourceFilename]) {
+                Some(needs) => add(&mut files.paths, needs),
+                None => files.whole.extend(activities),
+            }
+        }
+        if matcher.class == Class::ImageLoad {
+            match (need::of_rule(matcher, &[Field::ImageLoaded]), &mut libraries) {
+                (Some(needs), PathInterest::Of(paths)) => add(paths, needs),
+                (_, libraries) => *libraries = PathInterest::Everything,
+            }
+        }
+    }
+    // Any file that is written may have a listed hash.
+    if indicators.has_hashes() {
+        files.whole.insert(FileActivity::Write);
+    }
+    Interest { files, libraries }
+}
+
+const fn activities(class: Class) -> &'static [FileActivity] {
+    match class {
+        Class::FileEvent => &[FileActivity::Create, FileActivity::Write, FileActivity::Rename],
+        Class::FileRename => &[FileActivity::Rename],
+        Class::FileDelete => &[FileActivity::Delete],
+        Class::FileChange => &[FileActivity::SetMode, FileActivity::SetOwner, FileActivity::SetAttributes],
+        _ => &[],
+    }
+}
+
+fn add(paths: &mut Paths, needs: Needs) {
+    for need in needs {
+        match need {
+            Need::Name(text) => paths.names.insert(text),
+            Need::Ending(text) => paths.endings.insert(text),
+            Need::Fragment(text) => paths.fragments.insert(text),
+            // Such files are told whatever their names.
+            Need::SetId => false,
+        };
+    }
+}
