@@ -6,6 +6,7 @@ mod brain;
 mod case;
 mod chatter;
 mod desk;
+mod fields;
 mod inbox;
 mod look;
 mod orders;

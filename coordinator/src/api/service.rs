@@ -50,6 +50,9 @@ pub struct Filter {
     pub class: Option<String>,
     #[serde(default)]
     pub text: Option<String>,
+    /// `name=value` lines: each names a field as the answer shows it.
+    #[serde(default)]
+    pub fields: Option<String>,
     #[serde(default)]
     pub state: Option<String>,
     /// Nanoseconds since 1970.

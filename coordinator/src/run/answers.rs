@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::desk::Desk;
+use super::fields::Fields;
 use super::rows::{self, ActionRow, StatusRow};
 use crate::api::{Answer, Filter, Refused};
 use crate::identity::{self, HostRow};
@@ -46,7 +47,9 @@ impl Desk {
     pub fn say_host(&self, id: HostId) -> Answer {
         let row = identity::host(&*self.state, id).map_err(Refused::internal)?;
         let row = row.ok_or_else(|| Refused::missing("host"))?;
-        Ok(host_json(&row, self.status_of(id).as_ref(), self.sessions.connected().contains(&id)))
+        let mut host = host_json(&row, self.status_of(id).as_ref(), self.sessions.connected().contains(&id));
+        host["coverage"] = json!(rows::coverage(&*self.state, id)?);
+        Ok(host)
     }
 
     pub fn say_events(&self, filter: &Filter) -> Answer {
@@ -69,6 +72,7 @@ impl Desk {
     /// the answer says `before` which record to go on.
     fn look(&self, name: &str, filter: &Filter, mut take: impl FnMut(&Stored, Record) -> Option<Value>) -> Answer {
         let since = filter.since.map(Timestamp);
+        let fields = Fields::parse(filter.fields.as_deref().unwrap_or_default())?;
         let (mut found, mut looked, mut before) =
             (Vec::new(), 0, filter.before.unwrap_or(u64::MAX).min(self.log.end()?));
         let mut more = true;
@@ -98,6 +102,9 @@ impl Desk {
                 let Some(value) = take(stored, record) else { continue };
                 let text = filter.text.as_deref().unwrap_or_default();
                 if !text.is_empty() && !value.to_string().contains(&quoted(text)) {
+                    continue;
+                }
+                if !fields.fit(&value) {
                     continue;
                 }
                 found.push(value);

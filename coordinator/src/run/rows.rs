@@ -2,7 +2,8 @@
 //! Never: what they mean.
 
 use picket_model::{
-    ActionId, ActionReport, ActionState, Command, HostId, HostStatus, Incident, IncidentId, IncidentStatus, Timestamp,
+    ActionId, ActionReport, ActionState, Command, Coverage, HostId, HostStatus, Incident, IncidentId, IncidentStatus,
+    Timestamp,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,14 @@ pub fn statuses(store: &dyn StateStore) -> Result<Vec<StatusRow>, StoreError> {
 
 pub fn put_status(row: &StatusRow) -> Result<Change, StoreError> {
     put(Table::Statuses, row.status.host.as_bytes(), row)
+}
+
+pub fn coverage(store: &dyn StateStore, host: HostId) -> Result<Vec<Coverage>, StoreError> {
+    Ok(get(store, Table::Coverage, host.as_bytes())?.unwrap_or_default())
+}
+
+pub fn put_coverage(host: HostId, rows: &[Coverage]) -> Result<Change, StoreError> {
+    put(Table::Coverage, host.as_bytes(), &rows)
 }
 
 /// The orders that wait for one host's answer, oldest first.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use picket_model::{HostId, IncidentId, Record, Timestamp};
+use picket_model::{Activity, HostId, IncidentId, Record, Timestamp};
 
 use super::chatter::Chatter;
 use super::desk::{Desk, PLACE, now, unpoisoned};
@@ -169,7 +169,11 @@ impl Work {
             Record::Action { report } => {
                 self.todo.push_back(Todo::Report { report: report.clone(), received: stored.received });
             }
-            Record::Event { .. } => {}
+            Record::Event { event } => {
+                if let Activity::Coverage { rows } = &event.activity {
+                    self.pending.put(rows::put_coverage(stored.host, rows)?);
+                }
+            }
         }
         self.todo.extend(effects.into_iter().map(|effect| Todo::Effect { effect, at: stored.received }));
         self.todo.extend(outcomes.into_iter().map(Todo::Outcome));

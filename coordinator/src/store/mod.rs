@@ -108,10 +108,12 @@ pub enum Table {
     Progress,
     /// Incidents that were closed, and at which place of the event log.
     Closings,
+    /// What each host's sensor sees, row by row.
+    Coverage,
 }
 
 impl Table {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Hosts,
         Self::Incidents,
         Self::Actions,
@@ -124,6 +126,7 @@ impl Table {
         Self::Detections,
         Self::Progress,
         Self::Closings,
+        Self::Coverage,
     ];
 }
 

@@ -137,5 +137,6 @@ const fn definition(table: Table) -> Definition {
         Table::Detections => "detections",
         Table::Closings => "closings",
         Table::Progress => "progress",
+        Table::Coverage => "coverage",
     })
 }

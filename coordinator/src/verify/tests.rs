@@ -72,6 +72,8 @@ fn status(ms: u64, isolated: bool) -> HostStatus {
         resident_bytes: 0,
         cpu_ms: 0,
         events_seen: 0,
+        accounts: Vec::new(),
+        coverage: Vec::new(),
     }
 }
 

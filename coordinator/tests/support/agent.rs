@@ -70,6 +70,8 @@ pub fn status(host: HostId) -> HostStatus {
         resident_bytes: 0,
         cpu_ms: 0,
         events_seen: 0,
+        accounts: Vec::new(),
+        coverage: Vec::new(),
     }
 }
 

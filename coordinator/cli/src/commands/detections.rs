@@ -39,7 +39,7 @@ pub fn table(detections: &[Value]) -> Table {
             value::text(detection, "/severity"),
             value::text(detection, "/rule"),
             value::text(detection, "/techniques"),
-            super::events::what(&detection["event"]),
+            super::event_line::what(&detection["event"]),
         ]);
     }
     table

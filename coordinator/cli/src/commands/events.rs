@@ -4,6 +4,7 @@
 use picket_model::Timestamp;
 use serde_json::Value;
 
+use super::event_line::{what, word};
 use crate::Context;
 use crate::failure::Failure;
 use crate::resolve;
@@ -13,19 +14,23 @@ use crate::value;
 /// List events, newest last
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket events --host web-1 --class connect --since 10m\n  picket events --text /etc/cron.d --limit 20\n  picket events --since 1h --json | jq -r '.[].process.exe' | sort | uniq -c"
+    after_help = "Examples:\n  picket events --host web-1 --class connect --since 10m\n  picket events --text /etc/cron.d --limit 20\n  picket events --class account --field activity.change.name=alice\n  picket events --field 'process.exe=/tmp/*' --since 1d\n  picket events --since 1h --json | jq -r '.[].process.exe' | sort | uniq -c"
 )]
 pub struct Args {
     /// Only of this host (name, id, or the id's unique beginning)
     #[arg(long)]
     host: Option<String>,
-    /// Only of this class: launch, fork, exit, connect, accept, listen, create, write, rename, delete, set_mode, read,
-    /// module, auth, dns, loss, agent
+    /// Only of this class: launch, fork, exit, script, access, memory, memfd, privilege; create, write, rename, delete,
+    /// set_mode, set_owner, set_attributes, read, raw_access, fingerprint, mount; connect, accept, listen, unix_connect,
+    /// dns; auth, account, group, job, service; module, library, bpf, kernel; tamper, suppressed, loss, coverage, agent
     #[arg(long)]
     class: Option<String>,
     /// Only those that contain this text
     #[arg(long)]
     text: Option<String>,
+    /// Only those whose field has this value; names as --json shows them, `*` stands for anything; may be repeated
+    #[arg(long = "field", value_name = "NAME=VALUE")]
+    fields: Vec<String>,
     /// Only those of the last so many seconds, minutes, hours or days: 30s, 10m, 2h, 1d
     #[arg(long, value_parser = parse_span)]
     since: Option<u64>,
@@ -50,6 +55,7 @@ impl Args {
             ("host", host.unwrap_or_default()),
             ("class", self.class.clone().unwrap_or_default()),
             ("text", self.text.clone().unwrap_or_default()),
+            ("fields", self.fields.join("\n")),
             ("since", since.map(|nanos| nanos.to_string()).unwrap_or_default()),
             ("before", self.before.map(|place| place.to_string()).unwrap_or_default()),
             ("limit", self.limit.to_string()),
@@ -86,65 +92,6 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     args.tell_rest(&answer, events.len(), context)
 }
 
-/// The word of an event's class, as `Activity::word` says it.
-pub fn word(event: &Value) -> String {
-    let class = value::text(event, "/activity/class");
-    match (class.as_str(), value::find(event, "/activity/activity")) {
-        ("authentication", _) => "auth".to_owned(),
-        ("module_load", _) => "module".to_owned(),
-        (_, Some(word)) => value::plain(word),
-        (class, None) => class.trim_start_matches("process_").to_owned(),
-    }
-}
-
-/// An event in one line: what was done, and to what.
-pub fn what(event: &Value) -> String {
-    let activity = &event["activity"];
-    let exe = match value::text(event, "/process/exe") {
-        none if none.is_empty() || none == "-" => value::text(event, "/process/name"),
-        exe => exe,
-    };
-    let field = |pointer: &str| value::text(activity, pointer);
-    match value::text(activity, "/class").as_str() {
-        "process_launch" => match value::find(event, "/process/argv").and_then(Value::as_array) {
-            Some(argv) if !argv.is_empty() => argv.iter().map(value::plain).collect::<Vec<_>>().join(" "),
-            _ => exe,
-        },
-        "process_fork" => format!("{exe} made process {}", field("/child/key/pid")),
-        "process_exit" => format!("{exe} ended: code {}, signal {}", field("/exit_code"), field("/signal")),
-        "network" => {
-            let end =
-                |side: &str| format!("{}:{}", field(&format!("/flow/{side}_ip")), field(&format!("/flow/{side}_port")));
-            format!("{exe} {} {} > {}", field("/flow/protocol"), end("local"), end("remote"))
-        }
-        "file" => match value::find(activity, "/file/old_path") {
-            Some(old) => format!("{exe} {} > {}", value::plain(old), field("/file/path")),
-            None => format!("{exe} {}", field("/file/path")),
-        },
-        "module_load" => format!("{exe} {} {} loaded: {}", field("/name"), field("/path"), field("/loaded")),
-        "authentication" => {
-            format!(
-                "{} of {} from {} success: {}",
-                field("/service"),
-                field("/user"),
-                field("/source"),
-                field("/success")
-            )
-        }
-        "dns" => format!("{exe} {} = {}", field("/name"), field("/answers")),
-        "loss" => {
-            let counts = activity["counts"].as_array().map_or(&[][..], Vec::as_slice);
-            counts
-                .iter()
-                .map(|count| format!("{} {}", value::text(count, "/place"), value::text(count, "/count")))
-                .collect::<Vec<_>>()
-                .join(", ")
-        }
-        "agent" => format!("{}: {}", field("/what"), field("/detail")),
-        _ => exe,
-    }
-}
-
 /// `30s`, `10m`, `2h`, `1d` in milliseconds.
 pub fn parse_span(text: &str) -> Result<u64, String> {
     const WANTED: &str = "a length of time is a number and s, m, h or d: 30s, 10m, 2h, 1d";
@@ -163,7 +110,7 @@ pub fn parse_span(text: &str) -> Result<u64, String> {
 mod tests {
     use serde_json::json;
 
-    use super::{goes_on, parse_span, what, word};
+    use super::{goes_on, parse_span};
 
     #[test]
     fn spans_are_read() {
@@ -179,18 +126,5 @@ mod tests {
         assert!(goes_on(&answer, 3, 50).is_some_and(|line| line.contains("--before 77")));
         assert_eq!(goes_on(&answer, 50, 50), None, "as many as asked for");
         assert_eq!(goes_on(&json!({"more": false, "before": null}), 3, 50), None);
-    }
-
-    #[test]
-    fn events_read_as_sentences() {
-        let launch =
-            json!({"process": {"exe": "/bin/sh", "argv": ["sh", "-c", "id"]}, "activity": {"class": "process_launch"}});
-        assert_eq!((word(&launch), what(&launch)), ("launch".into(), "sh -c id".into()));
-        let flow = json!({"protocol": "tcp", "local_ip": "10.0.0.1", "local_port": 4, "remote_ip": "10.0.0.2", "remote_port": 22});
-        let connect = json!({"process": {"exe": "/bin/ssh"}, "activity": {"class": "network", "activity": "connect", "flow": flow}});
-        assert_eq!(
-            (word(&connect), what(&connect)),
-            ("connect".into(), "/bin/ssh tcp 10.0.0.1:4 > 10.0.0.2:22".into())
-        );
     }
 }

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::resolve;
 use crate::value;
 
-/// Show one host: facts, tier, blind spots, losses, policy
+/// Show one host: facts, tier, what its sensor sees and what not, losses, policy
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  picket host web-1\n  picket host 3f2a9c --json | jq .status.blind_spots")]
 pub struct Args {
@@ -59,5 +59,19 @@ fn lines(host: &Value) -> Vec<(&'static str, String)> {
     ];
     let spots = value::find(host, "/status/blind_spots").and_then(Value::as_array);
     lines.extend(spots.into_iter().flatten().map(|spot| ("cannot see", value::plain(spot))));
+    let rows = value::find(host, "/coverage").and_then(Value::as_array);
+    lines.extend(rows.into_iter().flatten().map(row_line));
     lines
+}
+
+/// Which hook serves a row of telemetry, or that none does.
+fn row_line(row: &Value) -> (&'static str, String) {
+    let limit = match value::text(row, "/limit") {
+        none if none.is_empty() || none == "-" => String::new(),
+        limit => format!("; {limit}"),
+    };
+    match value::text(row, "/hook") {
+        none if none.is_empty() || none == "-" => ("does not see", format!("{}{limit}", value::text(row, "/row"))),
+        hook => ("sees", format!("{} by {hook}{limit}", value::text(row, "/row"))),
+    }
 }

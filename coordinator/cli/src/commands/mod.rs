@@ -7,6 +7,7 @@ pub mod audit;
 pub mod close;
 pub mod deny;
 pub mod detections;
+mod event_line;
 pub mod events;
 pub mod host;
 pub mod hosts;

@@ -3,6 +3,7 @@
 
 mod apply;
 mod keygen;
+mod maintenance;
 mod rules;
 mod show;
 mod sign;
@@ -26,6 +27,7 @@ enum Command {
     Keygen(keygen::Args),
     Sign(sign::Args),
     Apply(apply::Args),
+    Maintenance(maintenance::Args),
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -34,5 +36,6 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Command::Keygen(args) => keygen::run(args, context),
         Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),
+        Command::Maintenance(args) => maintenance::run(args, context),
     }
 }
