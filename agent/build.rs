@@ -21,13 +21,18 @@ fn compile() -> Result<(), String> {
     if !Path::new("/usr/include/bpf/bpf_helpers.h").exists() {
         return Err("bpf/bpf_helpers.h is missing; install Debian's package libbpf-dev".into());
     }
-    let object = PathBuf::from(env("OUT_DIR")?).join("picket.bpf.o");
+    let out = PathBuf::from(env("OUT_DIR")?);
+    ["picket", "self"].into_iter().try_for_each(|name| object(name, &out))
+}
+
+fn object(name: &str, out: &Path) -> Result<(), String> {
+    let source = format!("bpf/{name}.bpf.c");
     let status = Command::new("clang-19")
         .args(["-target", "bpf", "-mcpu=v3", "-g", "-O2", "-Wall", "-Werror", "-D__TARGET_ARCH_x86"])
         .arg("-I/usr/include/x86_64-linux-gnu")
-        .args(["-c", "bpf/picket.bpf.c", "-o"])
-        .arg(&object)
+        .args(["-c", &source, "-o"])
+        .arg(out.join(format!("{name}.bpf.o")))
         .status()
         .map_err(|error| format!("cannot run clang-19 ({error}); install Debian's package clang-19"))?;
-    if status.success() { Ok(()) } else { Err(format!("clang-19 refused bpf/picket.bpf.c ({status})")) }
+    if status.success() { Ok(()) } else { Err(format!("clang-19 refused {source} ({status})")) }
 }

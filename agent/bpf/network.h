@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* TCP connect, accept, listen. The state change out of SYN_SENT may come in a soft interrupt of any task, so the
+/* TCP connect, accept, listen; and connects to Unix sockets that are worth watching. The state change out of SYN_SENT may come in a soft interrupt of any task, so the
  * actor is taken where connect(2) runs (CLOSE to SYN_SENT) and kept until the flow is complete. */
 #ifndef PICKET_NETWORK_H
 #define PICKET_NETWORK_H
 
 #include "record.h"
+#include "numbers.h"
 
 #define AF_INET 2
 #define AF_INET6 10
+#define AF_UNIX 1
 #define IPPROTO_TCP 6
+#define IPPROTO_MPTCP 262
 enum { STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_CLOSE = 7, STATE_LISTEN = 10 };
 
 static __noinline int net_record(struct sock *sk, __u16 activity, struct connecting *who)
@@ -36,8 +39,7 @@ static __noinline int net_record(struct sock *sk, __u16 activity, struct connect
 	} else {
 		return 0;
 	}
-	if (bpf_ringbuf_output(&LIFECYCLE, &r, sizeof(r), WAKE))
-		bump(&LOST, RECORD_NET);
+	emit(&LIFECYCLE, &r, sizeof(r), RECORD_NET, WAKE);
 	return 0;
 }
 
@@ -72,36 +74,98 @@ int BPF_PROG(on_socket_state, struct sock *sk, int old, int new)
 	return 0;
 }
 
-static __always_inline struct sock *tcp_socket_of(struct task_struct *task, __s64 fd)
+/* The last names of Unix sockets that are worth watching, whole (with their NUL) or as beginnings. */
+struct trie_name { __u32 bits; char name[24]; };
+struct { __uint(type, BPF_MAP_TYPE_LPM_TRIE); __uint(map_flags, BPF_F_NO_PREALLOC); __uint(max_entries, 64); __type(key, struct trie_name); __type(value, __u8); } UNIX_NAMES SEC(".maps");
+static __always_inline __u8 *known_name(void *names, const void *name)
+{
+	struct trie_name key = { .bits = sizeof(key.name) * 8 };
+	bpf_probe_read_kernel_str(key.name, sizeof(key.name), name);
+	return bpf_map_lookup_elem(names, &key);
+}
+
+/* The listener's own place in the directory tree, whatever the caller called it. */
+static __noinline int unix_record(struct unix_sock *peer)
+{
+	struct dentry *dentry = BPF_CORE_READ(peer, path.dentry);
+	__u32 slot = 0;
+	if (!dentry || !known_name(&UNIX_NAMES, BPF_CORE_READ(dentry, d_name.name)))
+		return 0;
+	struct scratch *s = take(RECORD_UNIX, &slot);
+	if (!s)
+		return 0;
+	struct unix_record *r = (void *)s;
+	fill_head(&r->head, RECORD_UNIX, (void *)bpf_get_current_task());
+	__u32 n = put_path(s, sizeof(*r), dentry, BPF_CORE_READ(peer, path.mnt));
+	r->path_len = n;
+	r->pad[0] = r->pad[1] = r->pad[2] = 0;
+	send(&LIFECYCLE, s, sizeof(*r) + n, RECORD_UNIX, WAKE);
+	give(slot);
+	return 0;
+}
+
+SEC("lsm/unix_stream_connect")
+int BPF_PROG(on_unix_connect, struct sock *sock, struct sock *other, struct sock *fresh)
+{
+	unix_record((void *)other);
+	return 0;
+}
+
+static __always_inline struct sock *socket_of(struct task_struct *task, __s64 fd)
 {
 	struct file *file = file_of(task, fd);
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	if (!file || (BPF_CORE_READ(inode, i_mode) & 0170000) != 0140000)
 		return 0;
 	struct socket *socket = BPF_CORE_READ(file, private_data);
-	struct sock *sk = BPF_CORE_READ(socket, sk);
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	if ((family != AF_INET && family != AF_INET6) || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	return sk;
+	return BPF_CORE_READ(socket, sk);
+}
+
+static __always_inline bool is_tcp(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family), protocol = BPF_CORE_READ(sk, sk_protocol);
+	return (family == AF_INET || family == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 /* At the end of accept(2) the new descriptor is in the table and this task owns the flow. */
 static __noinline int after_accept(struct task_struct *task, __s64 fd)
 {
-	struct sock *sk = tcp_socket_of(task, fd);
-	if (sk)
+	struct sock *sk = socket_of(task, fd);
+	if (sk && is_tcp(sk))
 		net_record(sk, NET_ACCEPT, 0);
+	return 0;
+}
+
+/* Where it loads, an accept by io_uring is seen as well. */
+SEC("fexit/inet_csk_accept")
+int on_tcp_accept(void *ctx)
+{
+	/* The number of arguments differs between kernels. */
+	__u64 sk = 0;
+	if (!bpf_get_func_ret(ctx, &sk) && sk)
+		net_record((void *)sk, NET_ACCEPT, 0);
 	return 0;
 }
 
 /* A non-blocking connect is told at once instead of when the far side answers. */
 static __noinline int after_connect(struct task_struct *task, __s64 fd)
 {
-	struct sock *sk = tcp_socket_of(task, fd);
-	if (sk)
+	struct sock *sk = socket_of(task, fd);
+	if (!sk)
+		return 0;
+	if (is_tcp(sk)) {
 		connected(sk);
+	} else if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX && needed(FAMILY_UNIX)) {
+		struct unix_sock *peer = (void *)BPF_CORE_READ((struct unix_sock *)sk, peer);
+		if (peer)
+			unix_record(peer);
+	}
 	return 0;
+}
+
+static __always_inline int after_network_call(struct task_struct *task, struct pt_regs *regs, long nr, long ret)
+{
+	return nr == NR_CONNECT ? after_connect(task, (__s32)regs->di) : after_accept(task, ret);
 }
 
 #endif

@@ -1,11 +1,14 @@
 //! Owns: reading one process, or the list of them, from /proc as raw descriptions; for every stage that needs it.
 //! Never: keeping anything; a description is of the moment it was read.
 
+mod surroundings;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 
 use picket_model::FileId;
@@ -13,6 +16,9 @@ use picket_model::raw::RawProcess;
 
 /// Arguments of one process beyond this are cut, as the kernel programs cut them.
 const ARGV_BYTES_MAX: u64 = 4096;
+/// An environment beyond this is looked at in part: the kernel allows argument lists of megabytes.
+const ENVIRON_BYTES_MAX: u64 = 1024 * 1024;
+pub const PRELOAD: [&str; 3] = ["LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="];
 /// `stat`, `status` and `cgroup` stay below this on every kernel; a longer one is cut rather than trusted.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -68,6 +74,7 @@ pub fn describe(pid: u32) -> Option<RawProcess> {
         cgroup: cgroup.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned(),
         exe_file: fs::metadata(format!("/proc/{pid}/exe")).ok().map(|file| FileId { dev: file.dev(), ino: file.ino() }),
         exe_memfd,
+        context: Some(Box::new(surroundings::of(pid, &status, cmdline.len()))),
     })
 }
 
@@ -78,7 +85,29 @@ pub fn arguments(bytes: &[u8]) -> Vec<String> {
     if bytes.is_empty() {
         return Vec::new();
     }
-    bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
+    bytes.split(|byte| *byte == 0).map(text).collect()
+}
+
+/// The variables by which the dynamic linker is told to load what the program did not ask for, as `NAME=value`.
+#[must_use]
+pub fn preload(pid: u32) -> Option<Vec<String>> {
+    let environment = read(pid, "environ", ENVIRON_BYTES_MAX)?;
+    let named = |variable: &&[u8]| PRELOAD.iter().any(|name| variable.starts_with(name.as_bytes()));
+    Some(environment.split(|byte| *byte == 0).filter(named).map(text).collect())
+}
+
+/// Text from outside as it stands; each byte that is not UTF-8 becomes `\xNN`, so that it can still be read off.
+#[must_use]
+pub fn text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
 }
 
 /// Whose file system a process sees.
@@ -145,9 +174,9 @@ fn read(pid: u32, file: &str, bytes_max: u64) -> Option<Vec<u8>> {
 }
 
 fn read_text(pid: u32, file: &str) -> Option<String> {
-    read(pid, file, FILE_BYTES_MAX).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    read(pid, file, FILE_BYTES_MAX).map(|bytes| text(&bytes))
 }
 
 fn link(pid: u32, file: &str) -> String {
-    fs::read_link(format!("/proc/{pid}/{file}")).map(|path| path.to_string_lossy().into_owned()).unwrap_or_default()
+    fs::read_link(format!("/proc/{pid}/{file}")).map(|path| text(path.as_os_str().as_bytes())).unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::{Stat, arguments, describe, ids, pids, start_ticks};
+use super::{Stat, arguments, describe, ids, pids, start_ticks, text};
 
 #[test]
 fn this_process_is_described() {
@@ -27,10 +27,18 @@ fn a_name_with_parentheses_hides_no_field() {
     assert_eq!((stat.ppid, stat.session, stat.start_ticks), (4, Some(6), Some(22)));
 }
 
+#[test]
+fn bytes_that_are_no_text_stay_apart() {
+    assert_eq!(text("a/ü".as_bytes()), "a/ü");
+    assert_eq!(text(b"a\xffb"), "a\\xffb");
+    assert_eq!(text(b"\xc3"), "\\xc3");
+    assert_ne!(text(b"\xfe"), text(b"\xff"));
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_without_panic(text in ".{0,300}", bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (Stat::parse(&text), ids(&text, "Uid:"));
-        prop_assert!(arguments(&bytes).iter().map(String::len).sum::<usize>() <= bytes.len() * 3);
+        prop_assert!(arguments(&bytes).iter().map(String::len).sum::<usize>() <= bytes.len() * 4);
     }
 }

@@ -1,8 +1,13 @@
 //! Owns: the full and the tracing tier: reading the rings of the BPF programs, in order and without loss unsaid.
 //! Never: meaning; `decode` turns bytes into records.
 
+mod canary;
+mod filter;
 mod health;
+mod hooks;
 mod load;
+mod names;
+mod sockets;
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -13,16 +18,24 @@ use aya::maps::{HashMap, MapData, MapError, RingBuf};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use picket_model::raw::{RawKind, RawRecord};
-use picket_model::{FileActivity, FileId, Tier};
+use picket_model::{Activity, Coverage, FileActivity, FileId, Tier, TypeCount};
 
+use self::canary::Canary;
+use self::filter::{Filter, Held};
 use self::health::Health;
-use super::{ExecDenyMap, SensorError, SensorOptions, Source, decode, seed};
+use super::decode::assembly::Assembly;
+use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source, decode, seed};
 use crate::sys::clock::{WallOffset, boot_ns};
 
 /// One `next` hands over at most so many records, so that a flood cannot grow the batch without end.
 const BATCH_MAX: usize = 8192;
 /// How long file records may gather before they are read: a build then wakes the agent 500 times a second at most.
 const GATHER: Duration = Duration::from_millis(2);
+
+/// On a busy host a launch every millisecond would wake the agent every millisecond, and waking costs more than the
+/// record: where the last batch is younger than `BUSY`, records gather this long first. A ring holds a second's worth.
+const GATHER_BUSY: Duration = Duration::from_millis(5);
+const BUSY: Duration = Duration::from_millis(10);
 
 /// Forks and exits do not wake the agent (see `bpf/record.h`): this often it looks for them by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -37,10 +50,17 @@ pub struct BpfSource {
     lifecycle: RingBuf<MapData>,
     files: RingBuf<MapData>,
     health: Health,
+    canary: Canary,
     deny: Option<HashMap<MapData, DenyKey, u8>>,
+    filter: Option<Filter>,
+    held: Held,
     watch_read: Vec<String>,
     blind: Vec<String>,
+    coverage: Vec<Coverage>,
     waiting: VecDeque<RawRecord>,
+    assembly: Assembly,
+    /// When a batch was last handed over.
+    last: Option<Instant>,
 }
 
 /// Opens the deepest BPF tier, or exactly `force`.
@@ -56,6 +76,9 @@ pub fn open(options: &SensorOptions, force: Option<Tier>) -> Result<Box<dyn Sour
     let lifecycle = ring(loaded.ebpf.take_map("LIFECYCLE"))?;
     let files = ring(loaded.ebpf.take_map("FILES"))?;
     let health = Health::open(&mut loaded.ebpf).map_err(refused)?;
+    let filter = Filter::open(&mut loaded.ebpf, &options.watch_read).map_err(refused)?;
+    let held = Held::open(&mut loaded.ebpf).map_err(refused)?;
+    let canary = Canary::open(&mut loaded.ebpf, loaded.outcome.probes).map_err(refused)?;
     let deny = match loaded.tier {
         Tier::Full => loaded.ebpf.take_map("DENIED").and_then(|map| HashMap::try_from(map).ok()),
         _ => None,
@@ -66,15 +89,20 @@ pub fn open(options: &SensorOptions, force: Option<Tier>) -> Result<Box<dyn Sour
         lifecycle,
         files,
         health,
+        canary,
         deny,
+        filter: Some(filter),
+        held,
         watch_read: options.watch_read.clone(),
-        blind: loaded.blind,
+        blind: loaded.outcome.blind,
+        coverage: loaded.outcome.coverage,
         waiting: VecDeque::new(),
+        assembly: Assembly::default(),
+        last: None,
     };
     // The rings are open: whatever starts during the scan is told twice rather than not at all.
     let now = WallOffset::read().wall(boot_ns());
     source.waiting.extend(seed::scan(now));
-    source.waiting.extend(source.health.first_check());
     Ok(Box::new(source))
 }
 
@@ -88,6 +116,9 @@ impl Source for BpfSource {
         loop {
             self.wait(until.saturating_duration_since(Instant::now()).min(LOOK_EVERY))?;
             let batch = self.drain();
+            if !batch.is_empty() {
+                self.last = Some(Instant::now());
+            }
             if !batch.is_empty() || Instant::now() >= until {
                 return Ok(batch);
             }
@@ -102,14 +133,31 @@ impl Source for BpfSource {
         self.blind.clone()
     }
 
+    fn accounts(&self) -> Vec<TypeCount> {
+        self.health.accounts()
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        self.coverage.clone()
+    }
+
+    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
+        self.filter.take().map(|filter| Box::new(filter) as Box<dyn InterestSetter>)
+    }
+
     fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
         self.deny.take().map(|map| Box::new(DenyMap(map)) as Box<dyn ExecDenyMap>)
     }
 }
 
 impl BpfSource {
-    /// Sleeps until a ring has something. A lifecycle record returns at once; file records gather a little.
+    /// Sleeps until a ring has something. A lone lifecycle record returns at once; file records, and all on a busy host,
+    /// gather a little.
     fn wait(&self, timeout: Duration) -> Result<(), SensorError> {
+        if self.last.is_some_and(|last| last.elapsed() < BUSY) {
+            // Nobody waits at the ring meanwhile, so the kernel has nobody to wake either.
+            std::thread::sleep(GATHER_BUSY.min(timeout));
+        }
         let [lifecycle, files] = sleep([self.lifecycle.as_fd(), self.files.as_fd()], timeout)?;
         if files && !lifecycle {
             sleep([self.lifecycle.as_fd(); 1], GATHER)?;
@@ -121,19 +169,20 @@ impl BpfSource {
     fn drain(&mut self) -> Vec<RawRecord> {
         let clock = WallOffset::read();
         let mut batch = Vec::new();
-        let mut garbled = 0;
         for (ring, max) in [(&mut self.files, BATCH_MAX / 2), (&mut self.lifecycle, BATCH_MAX)] {
             while batch.len() < max {
                 let Some(bytes) = ring.next() else { break };
-                match decode::record(&bytes, clock) {
-                    Some(record) => batch.push(record),
-                    None => garbled += 1,
-                }
+                let offered = self.assembly.offer(&bytes, clock);
+                self.health.delivered(decode::kind(&bytes), offered.is_some());
+                batch.extend(offered.flatten());
             }
         }
-        batch.retain(|record| wanted(record, &self.watch_read) && !self.health.is_canary(record));
+        batch.extend(self.assembly.due(Instant::now()));
+        batch.retain(|record| wanted(record, &self.watch_read) && !self.canary.is_own(record));
         batch.sort_by_key(|record| record.time);
-        batch.extend(self.health.check(garbled));
+        batch.extend(self.health.losses());
+        batch.extend(self.canary.look());
+        batch.extend(self.held.check());
         batch
     }
 }
@@ -142,6 +191,10 @@ impl BpfSource {
 fn wanted(record: &RawRecord, watch_read: &[String]) -> bool {
     match &record.kind {
         RawKind::File { activity: FileActivity::Read, path, .. } => watch_read.iter().any(|end| path.ends_with(end)),
+        RawKind::Plain(activity) => match &**activity {
+            Activity::UnixConnect { path } => decode::watched_socket(path),
+            _ => true,
+        },
         _ => true,
     }
 }

@@ -1,19 +1,25 @@
 //! Owns: sensor tiers, rings and loss counts: what the kernel says, as raw records.
 //! Never: enrichment.
 
+mod audit;
 mod auth;
 pub mod bare;
 mod bpf;
 mod decode;
+mod diag;
 mod feed;
+mod own;
 mod seed;
+mod state;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use picket_model::raw::RawRecord;
-use picket_model::{FileId, Tier};
+use picket_model::{Coverage, FileId, Interest, Tier, TypeCount};
 use thiserror::Error;
+
+pub use own::Peace;
 
 /// One tier at work. Its rings are open before it scans what already runs, so nothing falls between.
 pub trait Source: Send {
@@ -28,10 +34,39 @@ pub trait Source: Send {
     /// What this tier cannot see here, in sentences for people.
     fn blind_spots(&self) -> Vec<String>;
 
+    /// What became of every record since the start, by type. A tier that cannot count in the kernel gives none.
+    fn accounts(&self) -> Vec<TypeCount> {
+        Vec::new()
+    }
+
+    /// Which hook serves each row of telemetry here.
+    fn coverage(&self) -> Vec<Coverage> {
+        Vec::new()
+    }
+
+    /// By which the tier is told what the rules in force can look at, where it can hold anything back. It can be taken
+    /// once; until it is used everything is told.
+    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
+        None
+    }
+
     /// The kernel's own list of files that may not be executed, where the tier has one. It can be taken once.
     fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
         None
     }
+}
+
+/// What lies outside the interest may be held back beyond a share of each session, and is counted.
+pub trait InterestSetter: Send {
+    /// # Errors
+    /// When the kernel refuses or has no room; then everything is told.
+    fn set(&mut self, interest: &Interest) -> Result<(), SensorError>;
+
+    /// Everything is told of this process and of all that descend from it after this.
+    ///
+    /// # Errors
+    /// When the list is full or the kernel refuses.
+    fn watch(&mut self, pid: u32, start_ticks: u64) -> Result<(), SensorError>;
 }
 
 /// Files the kernel refuses to execute, whatever their name (BPF LSM).
@@ -57,6 +92,13 @@ pub struct SensorOptions {
     pub watch_read: Vec<String>,
     /// Text logs of sshd's to follow for sign-ins. Empty: the journal, or where there is none, the usual logs.
     pub auth_logs: Vec<PathBuf>,
+    /// The agent's own files and directories beside its binary: configuration, unit.
+    pub own_paths: Vec<PathBuf>,
+    /// What the agent keeps: protected, and remembered by across restarts.
+    pub state_dir: Option<PathBuf>,
+    pub peace: Peace,
+    /// Below it accounts, jobs, services and the system bus are looked for: another one than `/` is for tests.
+    pub root: PathBuf,
     /// A power of two, at least a page.
     pub lifecycle_ring_bytes: u32,
     /// A power of two, at least a page.
@@ -87,6 +129,10 @@ impl Default for SensorOptions {
             .map(String::from)
             .to_vec(),
             auth_logs: Vec::new(),
+            own_paths: Vec::new(),
+            state_dir: None,
+            peace: Peace::default(),
+            root: PathBuf::from("/"),
             // About 5,000 execs of 400 bytes: a fork bomb's first second while the consumer hashes a file.
             lifecycle_ring_bytes: 2 << 20,
             // About 10,000 file records; both rings together stay well within the agent's memory target.
@@ -106,15 +152,19 @@ pub enum SensorError {
     NoTier(String),
     #[error("cannot {operation}: {source}")]
     Io { operation: &'static str, source: std::io::Error },
+    #[error("cannot {operation} in the kernel's filter of file records: {reason}")]
+    FilterMap { operation: &'static str, reason: String },
     #[error("cannot {operation} in the kernel's map of denied files: {reason}")]
     DenyMap { operation: &'static str, reason: String },
 }
 
-/// Opens the deepest tier that loads, or the one that `options.force` names, and the sign-ins beside it.
+/// Opens the deepest tier that loads, or the one that `options.force` names, and beside it audit, the sign-ins, what
+/// changes of accounts, jobs and services, and the agent's own peace.
 ///
 /// # Errors
 /// When no allowed tier loads; the message holds each tier's own reason.
 pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
+    let before = own::Before::now();
     let tier = match options.force {
         Some(Tier::Bare) => bare::open(options),
         Some(tier) => bpf::open(options, Some(tier)),
@@ -123,5 +173,7 @@ pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
             bare::open(options).map_err(|bare| SensorError::NoTier(format!("{refused}; {bare}")))
         }),
     };
-    auth::beside(tier?, options)
+    let (tier, live) = audit::beside(tier?)?;
+    let tier = state::beside(auth::beside(tier, options, live)?, options)?;
+    Ok(own::beside(tier, options, &before))
 }

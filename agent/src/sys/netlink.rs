@@ -1,4 +1,4 @@
-//! Owns: netlink sockets: proc connector, sock_diag, and the walk through the messages that they carry.
+//! Owns: netlink sockets: proc connector, sock_diag, audit, and the walk through the messages that they carry.
 //! Never: interpretation beyond parsing.
 
 #[cfg(test)]
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{MsgFlags, NetlinkAddr, SockaddrLike, bind, recvfrom, send, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, NetlinkAddr, SockaddrLike, bind, recv, recvfrom, send, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use super::ring::Bytes;
@@ -22,6 +22,9 @@ const PROC_ID: u32 = 1;
 const PROC_CN_MCAST_LISTEN: u32 = 1;
 const DIAG_BY_FAMILY: u16 = 20;
 const REQUEST_DUMP: u16 = 0x301;
+const REQUEST: u16 = 0x1;
+/// A request that is answered by an error, be it zero.
+const REQUEST_ACK: u16 = 0x5;
 /// The kernel answers a dump at once or not at all.
 const DUMP_PATIENCE: Duration = Duration::from_secs(2);
 
@@ -71,9 +74,60 @@ impl Netlink {
         Ok(socket)
     }
 
-    /// Asks for every TCP socket of `family` in one of `states` (a bit for each state's number).
-    pub fn ask_tcp(&self, family: u8, states: u32) -> io::Result<()> {
-        let protocol = u8::try_from(libc::IPPROTO_TCP).map_err(io::Error::other)?;
+    /// Word of every change to the firewall's rules in this network namespace (`NFNLGRP_NFTABLES`).
+    ///
+    /// # Errors
+    /// Where the kernel has no nftables.
+    pub fn firewall() -> io::Result<Self> {
+        Self::open(libc::NETLINK_NETFILTER, 1 << (libc::NFNLGRP_NFTABLES - 1))
+    }
+
+    /// True where datagrams waited; they are thrown away, an overrun among them.
+    pub fn drain(&self) -> bool {
+        let mut buffer = [0u8; 4096];
+        let mut any = false;
+        loop {
+            match recv(self.0.as_raw_fd(), &mut buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(Errno::ENOBUFS) => any = true,
+                Err(Errno::EINTR) => {}
+                Err(_) => return any,
+            }
+        }
+    }
+
+    /// The kernel's audit: `groups` 1 is everybody's copy of the records (`AUDIT_NLGRP_READLOG`), 0 none.
+    ///
+    /// # Errors
+    /// Where the kernel has no audit, or without `CAP_AUDIT_READ` for the copy.
+    pub fn audit(groups: u32, buffer_bytes: usize) -> io::Result<Self> {
+        let socket = Self::open(libc::NETLINK_AUDIT, groups)?;
+        setsockopt(&socket.0, sockopt::RcvBufForce, &buffer_bytes)
+            .or_else(|_| setsockopt(&socket.0, sockopt::RcvBuf, &buffer_bytes))?;
+        let patience = TimeVal::milliseconds(i64::try_from(DUMP_PATIENCE.as_millis()).unwrap_or(i64::MAX));
+        setsockopt(&socket.0, sockopt::ReceiveTimeout, &patience)?;
+        Ok(socket)
+    }
+
+    /// A question of `kind`, which the kernel answers with what was asked for, or with an error.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn ask(&self, kind: u16) -> io::Result<()> {
+        self.send(kind, REQUEST, &[])
+    }
+
+    /// An order of `kind`, which the kernel acknowledges.
+    ///
+    /// # Errors
+    /// When the kernel does not take it.
+    pub fn order(&self, kind: u16, body: &[u8]) -> io::Result<()> {
+        self.send(kind, REQUEST_ACK, body)
+    }
+
+    /// Asks for every socket of `family` and `protocol` in one of `states` (a bit for each state's number).
+    pub fn ask_sockets(&self, family: libc::c_int, protocol: libc::c_int, states: u32) -> io::Result<()> {
+        let [family, protocol] = [u8::try_from(family), u8::try_from(protocol)];
+        let [family, protocol] = [family.map_err(io::Error::other)?, protocol.map_err(io::Error::other)?];
         // `struct inet_diag_req_v2`: family, protocol, extensions, padding, states, an empty socket id.
         let mut body = vec![family, protocol, 0, 0];
         body.extend(states.to_ne_bytes());
@@ -108,6 +162,14 @@ impl AsFd for Netlink {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// The only message of a datagram of audit's: what it sends to its daemon gives a length without the header.
+#[must_use]
+pub fn sole_message(datagram: &[u8]) -> Option<(u16, &[u8])> {
+    let mut header = Bytes::new(datagram);
+    header.u32()?;
+    Some((header.u16()?, datagram.get(HEADER_BYTES..)?))
 }
 
 /// Each message of one datagram: its type and its body. Ends at the first whose length is a lie.

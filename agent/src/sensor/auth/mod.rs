@@ -1,20 +1,24 @@
-//! Owns: sign-ins, from what sshd writes to the journal or to a text log, beside whatever tier the kernel allows.
+//! Owns: sign-ins: what sshd writes to the journal or to a text log, beside those that audit tells, each told once.
 //! Never: deciding whether a sign-in is bad.
 
 mod journal;
+mod merge;
 mod parse;
 mod text;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawActor, RawKind, RawRecord};
-use picket_model::{AuthActivity, Tier, Timestamp};
+use picket_model::{AuthActivity, Coverage, Tier, Timestamp, TypeCount};
 
+use self::merge::Merge;
 use self::parse::{Attempt, Attempts};
+use super::audit::Live;
 use super::feed::{Feed, Inlet};
-use super::{ExecDenyMap, SensorError, SensorOptions, Source};
+use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
 
 /// A sign-in waits for the tier's next record at most so long.
@@ -26,43 +30,56 @@ const BATCH_MAX: usize = 1024;
 struct WithSignIns {
     tier: Box<dyn Source>,
     inlet: Inlet,
-    blind: Vec<String>,
+    merge: Merge,
+    /// Whether audit tells of sign-ins now.
+    live: Live,
+    log: Log,
+    /// The text logs, in words.
+    names: String,
+}
+
+/// Where sshd's own lines come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Log {
+    /// Nobody but sshd can write them.
+    Journal,
+    Text,
+    None,
 }
 
 /// # Errors
 /// When the host gives no thread.
-pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
+pub fn beside(tier: Box<dyn Source>, options: &SensorOptions, live: Live) -> Result<Box<dyn Source>, SensorError> {
     let mut inlet = Inlet::new("queue.auth");
     let journal = if options.auth_logs.is_empty() { journal::Journal::find() } else { None };
-    let mut blind = Vec::new();
-    if let Some(journal) = journal {
+    let mut names = String::new();
+    let log = if let Some(journal) = journal {
         inlet.run("journal", move |feed| journal.run(&Teller::new(feed)))?;
+        Log::Journal
     } else {
         let logs = if options.auth_logs.is_empty() {
             text::DEFAULTS.map(PathBuf::from).to_vec()
         } else {
             options.auth_logs.clone()
         };
-        let names = logs.iter().map(|log| log.display().to_string()).collect::<Vec<_>>().join(" and ");
-        blind.push(if logs.iter().any(|log| log.exists()) {
-            format!("Sign-ins come from {names}, where any local user can feign some through syslog.")
-        } else {
-            format!("Sign-ins are not seen: there is neither a journal nor {names}.")
-        });
+        names = logs.iter().map(|log| log.display().to_string()).collect::<Vec<_>>().join(" and ");
+        let there = logs.iter().any(|log| log.exists());
         inlet.run("auth-log", move |feed| text::run(&logs, &Teller::new(feed)))?;
-    }
-    Ok(Box::new(WithSignIns { tier, inlet, blind }))
+        if there { Log::Text } else { Log::None }
+    };
+    let merge = Merge::new(log != Log::None);
+    Ok(Box::new(WithSignIns { tier, inlet, merge, live, log, names }))
 }
 
 impl Source for WithSignIns {
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let until = Instant::now() + timeout;
         loop {
-            let mut signed = self.inlet.take(Duration::ZERO, Duration::ZERO, BATCH_MAX);
+            let signed = self.inlet.take(Duration::ZERO, Duration::ZERO, BATCH_MAX);
             let left = until.saturating_duration_since(Instant::now());
             let wait = if signed.is_empty() { left.min(SHARE) } else { Duration::ZERO };
-            let mut batch = self.tier.next(wait)?;
-            batch.append(&mut signed);
+            let batch = self.tier.next(wait)?;
+            let batch = self.merge.join(batch, signed, self.live.load(Ordering::Relaxed), Instant::now());
             if !batch.is_empty() || Instant::now() >= until {
                 return Ok(batch);
             }
@@ -74,7 +91,39 @@ impl Source for WithSignIns {
     }
 
     fn blind_spots(&self) -> Vec<String> {
-        [self.tier.blind_spots(), self.blind.clone()].concat()
+        let mut spots = self.tier.blind_spots();
+        let live = self.live.load(Ordering::Relaxed);
+        let names = &self.names;
+        match (self.log, live) {
+            (Log::None, true) => {
+                spots.push(format!("Sign-ins without PAM are not seen: there is neither a journal nor {names}."));
+            }
+            (Log::None, false) => spots
+                .push(format!("Sign-ins are not seen: there is neither the kernel's audit nor a journal nor {names}.")),
+            (Log::Text, _) => {
+                spots.push(format!("Sign-ins come from {names}, where any local user can feign some through syslog."));
+            }
+            (Log::Journal, _) => {}
+        }
+        if !live {
+            spots.push("Only sshd's sign-ins are looked for, and no end of a session.".to_owned());
+        }
+        spots
+    }
+
+    fn accounts(&self) -> Vec<TypeCount> {
+        self.tier.accounts()
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        let mut rows = self.tier.coverage();
+        rows.retain(|row| !row.row.starts_with("user."));
+        rows.extend(merge::coverage(self.live.load(Ordering::Relaxed), self.log));
+        rows
+    }
+
+    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
+        self.tier.interest_setter()
     }
 
     fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {

@@ -30,6 +30,20 @@ pub enum What {
         leader: bool,
         code: u32,
     },
+    /// The real and the effective user (or group) of the process are others now.
+    User {
+        pid: u32,
+        ids: (u32, u32),
+    },
+    Group {
+        pid: u32,
+        ids: (u32, u32),
+    },
+    /// `by` has attached itself to the process.
+    Traced {
+        pid: u32,
+        by: u32,
+    },
     Other,
 }
 
@@ -64,6 +78,20 @@ pub fn parse(body: &[u8]) -> Option<ProcEvent> {
         2 => {
             bytes.u32()?;
             What::Exec { pid: bytes.u32()? }
+        }
+        4 | 0x40 => {
+            let [thread, pid, real, effective] = [bytes.u32()?, bytes.u32()?, bytes.u32()?, bytes.u32()?];
+            // Each thread changes for itself; the first one speaks for the process.
+            match (thread == pid, kind) {
+                (false, _) => What::Other,
+                (true, 4) => What::User { pid, ids: (real, effective) },
+                (true, _) => What::Group { pid, ids: (real, effective) },
+            }
+        }
+        0x100 => {
+            let [_, pid, _, by] = [bytes.u32()?, bytes.u32()?, bytes.u32()?, bytes.u32()?];
+            // Nobody: it was let go.
+            if by == 0 { What::Other } else { What::Traced { pid, by } }
         }
         0x8000_0000 => {
             let [thread, pid, code] = [bytes.u32()?, bytes.u32()?, bytes.u32()?];

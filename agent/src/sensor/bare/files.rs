@@ -156,6 +156,7 @@ impl Files {
                 id,
                 mode: found.as_ref().map_or(0, Metadata::mode),
                 size: found.as_ref().filter(|_| sized).map(Metadata::len),
+                path_bytes: None,
             };
             let start_ticks = procfs::start_ticks(notice.pid);
             // Zero is the kernel itself, or a process of a pid namespace that this one does not hold.

@@ -123,5 +123,6 @@ fn record(activity: FileActivity, path: &Path, old: Option<&Path>) -> RawKind {
         id: found.as_ref().map(|found| FileId { dev: found.dev(), ino: found.ino() }).unwrap_or_default(),
         mode: found.as_ref().map_or(0, Metadata::mode),
         size: found.as_ref().filter(|_| sized).map(Metadata::len),
+        path_bytes: None,
     }
 }

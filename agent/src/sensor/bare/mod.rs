@@ -2,12 +2,14 @@
 //! Never: BPF.
 
 mod connector;
+mod coverage;
 mod files;
 mod inotify;
 mod marks;
 mod mounts;
 mod notices;
 mod polling;
+mod privileges;
 mod processes;
 mod sockets;
 mod watched;
@@ -16,9 +18,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
-use picket_model::Tier;
 use picket_model::raw::RawRecord;
+use picket_model::{Coverage, Tier};
 
+use self::coverage::Parts;
 use self::files::Files;
 use self::inotify::Inotify;
 use self::polling::Sockets;
@@ -36,6 +39,7 @@ struct BareSource {
     inlet: Inlet,
     waiting: VecDeque<RawRecord>,
     blind: Vec<String>,
+    parts: Parts,
 }
 
 /// Opens whatever this host allows of the tier, and says what it does not.
@@ -46,14 +50,20 @@ pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
     let mut inlet = Inlet::new("queue.bare");
     let mut blind = vec![
         "A program that ends within a moment may be told without its arguments.".to_owned(),
-        "TCP flows that last less than a quarter of a second, and those inside containers, are not seen.".to_owned(),
+        "TCP flows that last less than a quarter of a second are not seen, nor those in a container's first 5 s."
+            .to_owned(),
         "Changes on mounts that only containers have are not seen.".to_owned(),
         "A mode change of what is deleted at once is not seen.".to_owned(),
-        "UDP flows and kernel modules are not seen.".to_owned(),
+        "UDP flows are not seen, but for sockets with one peer and open ports that last a quarter of a second."
+            .to_owned(),
+        "DNS lookups, scripts from standard input and Unix sockets are not seen.".to_owned(),
+        "A change of owner may be told as one of mode, and one of attributes not at all.".to_owned(),
+        "Kernel modules, mounts and calls that leave no trace in a directory are not seen.".to_owned(),
         "What is done with a watched name in the moment it appears is not seen; from then on it is.".to_owned(),
     ];
     let processes = Processes::open(options.lifecycle_ring_bytes);
     let files = Files::open(&options.watch_read);
+    let mut parts = Parts { processes: processes.is_ok(), fanotify: files.is_ok(), inotify: false, sockets: false };
     match (processes, files) {
         (Err(connector), Err(fanotify)) => return Err(refused(&connector, &fanotify)),
         (processes, files) => {
@@ -68,17 +78,24 @@ pub fn open(options: &SensorOptions) -> Result<Box<dyn Source>, SensorError> {
                     blind.extend(files.blind_spots());
                     inlet.run("files", move |feed| files.run(&feed))?;
                 }
-                Err(reason) => blind.push(fall_to_inotify(&mut inlet, options, &reason)?),
+                Err(reason) => {
+                    let (sentence, works) = fall_to_inotify(&mut inlet, options, &reason)?;
+                    blind.push(sentence);
+                    parts.inotify = works;
+                }
             }
         }
     }
     match Sockets::open() {
-        Ok(sockets) => inlet.run("sockets", move |feed| sockets.run(&feed))?,
+        Ok(sockets) => {
+            inlet.run("sockets", move |feed| sockets.run(&feed))?;
+            parts.sockets = true;
+        }
         Err(error) => blind.push(format!("Network connects, accepts and listens are not seen (sock_diag: {error}).")),
     }
     // The threads listen: whatever starts during the scan is told twice rather than not at all.
     let waiting = seed::scan(WallOffset::read().wall(boot_ns())).into();
-    Ok(Box::new(BareSource { inlet, waiting, blind }))
+    Ok(Box::new(BareSource { inlet, waiting, blind, parts }))
 }
 
 fn refused(connector: &io::Error, fanotify: &str) -> SensorError {
@@ -89,17 +106,20 @@ fn refused(connector: &io::Error, fanotify: &str) -> SensorError {
     }
 }
 
-/// The sentence that says what is lost by it.
-fn fall_to_inotify(inlet: &mut Inlet, options: &SensorOptions, reason: &str) -> Result<String, SensorError> {
+/// The sentence that says what is lost by it, and whether anything is left.
+fn fall_to_inotify(inlet: &mut Inlet, options: &SensorOptions, reason: &str) -> Result<(String, bool), SensorError> {
     match Inotify::open(&options.watch_paths, &options.watch_read, inlet.feed()) {
         Ok(inotify) => {
             let count = inotify.watches();
             inlet.run("files", move |feed| inotify.run(&feed))?;
-            Ok(format!(
+            let sentence = format!(
                 "File reads and writes are seen in {count} directories only, and not who does them (fanotify: {reason})."
-            ))
+            );
+            Ok((sentence, true))
         }
-        Err(error) => Ok(format!("File reads and writes are not seen (fanotify: {reason}; inotify: {error}).")),
+        Err(error) => {
+            Ok((format!("File reads and writes are not seen (fanotify: {reason}; inotify: {error})."), false))
+        }
     }
 }
 
@@ -125,5 +145,9 @@ impl Source for BareSource {
 
     fn blind_spots(&self) -> Vec<String> {
         self.blind.clone()
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        coverage::rows(self.parts)
     }
 }

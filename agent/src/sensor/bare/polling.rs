@@ -1,42 +1,66 @@
-//! Owns: the thread that looks at the host's TCP sockets again and again, and finds the processes that hold new ones.
+//! Owns: the thread that looks at the host's sockets again and again, in every network namespace that a process is in,
+//! and finds the processes that hold new ones.
 //! Never: what a new socket means; `sockets` says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::libc;
-use picket_model::NetProtocol;
+use picket_model::NetActivity;
 use picket_model::raw::{RawActor, RawKind};
 
-use super::sockets::{Flows, SOCKETS_MAX, STATES, Socket, parse};
+use super::sockets::Flows;
 use crate::procfs;
+use crate::sensor::diag::{self, Socket};
 use crate::sensor::feed::{Feed, speak};
-use crate::sys::netlink::{MESSAGE_DONE, MESSAGE_ERROR, Netlink, messages};
+use crate::sys::netlink::Netlink;
+use crate::sys::netns;
 
 /// A reverse shell is noticed before its operator has typed a command, at well below a percent of one processor.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// On a host whose sockets take long to list, looking takes at most this part of the time.
 const REST_FACTOR: u32 = 10;
-/// What one datagram of a dump holds at most.
-const DATAGRAM_BYTES: usize = 64 * 1024;
-/// Descriptors looked at for the owners of new sockets in one look: some hundred milliseconds.
-const DESCRIPTORS_MAX: usize = 200_000;
+/// How often new network namespaces are looked for: one link to read for each process.
+const NAMESPACES_EVERY: Duration = Duration::from_secs(5);
+/// A host full of containers; what is beyond is counted.
+const NAMESPACES_MAX: usize = 128;
+const PORTS: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 
-pub struct Sockets {
+struct Namespace {
     netlink: Netlink,
     flows: Flows,
 }
 
+pub struct Sockets {
+    own: Namespace,
+    /// The others, by the name of their link, `net:[4026531840]`.
+    others: BTreeMap<PathBuf, Namespace>,
+    namespaces_due: Instant,
+}
+
+impl Namespace {
+    fn open() -> io::Result<Self> {
+        let flows = Flows::with_ephemeral(&fs::read_to_string(PORTS).unwrap_or_default());
+        let mut namespace = Self { netlink: Netlink::sock_diag()?, flows };
+        let (here, _) = diag::list(&namespace.netlink)?;
+        namespace.flows.look(&here);
+        Ok(namespace)
+    }
+
+    fn look(&mut self, feed: &Feed) -> io::Result<Vec<(NetActivity, Socket)>> {
+        let (here, beyond) = diag::list(&self.netlink)?;
+        feed.lost("sock_diag.full", beyond);
+        Ok(self.flows.look(&here))
+    }
+}
+
 impl Sockets {
     /// # Errors
-    /// Where the kernel has no sock_diag for TCP.
+    /// Where the kernel has no sock_diag.
     pub fn open() -> io::Result<Self> {
-        let mut sockets = Self { netlink: Netlink::sock_diag()?, flows: Flows::default() };
-        let (here, _) = sockets.list()?;
-        sockets.flows.look(&here);
-        Ok(sockets)
+        Ok(Self { own: Namespace::open()?, others: BTreeMap::new(), namespaces_due: Instant::now() })
     }
 
     pub fn run(mut self, feed: &Feed) {
@@ -52,7 +76,7 @@ impl Sockets {
                     }
                     // What is left of a broken dump would be taken for the next one's answer.
                     if let Ok(netlink) = Netlink::sock_diag() {
-                        self.netlink = netlink;
+                        self.own.netlink = netlink;
                     }
                     quiet = true;
                     feed.sleep(LOOK_EVERY);
@@ -66,79 +90,65 @@ impl Sockets {
     }
 
     fn look(&mut self, feed: &Feed) -> io::Result<()> {
-        let (here, beyond) = self.list()?;
-        feed.lost("sock_diag.full", beyond);
-        let fresh = self.flows.look(&here);
-        if fresh.is_empty() {
-            return Ok(());
+        if Instant::now() >= self.namespaces_due {
+            self.namespaces_due = Instant::now() + NAMESPACES_EVERY;
+            self.find_namespaces(feed);
         }
-        let owners = owners(fresh.iter().map(|(_, socket)| socket.inode).collect(), feed);
-        for (activity, socket) in fresh {
-            let mut record = speak(RawKind::Network {
-                activity,
-                protocol: NetProtocol::Tcp,
-                local_ip: socket.local.0,
-                local_port: socket.local.1,
-                remote_ip: socket.remote.0,
-                remote_port: socket.remote.1,
-            });
-            record.actor =
-                owners.get(&socket.inode).map(|pid| RawActor { pid: *pid, start_ticks: procfs::start_ticks(*pid) });
-            feed.tell(record);
-        }
+        let mut fresh = self.own.look(feed)?;
+        // One that fails is opened anew with the next search.
+        self.others.retain(|_, namespace| namespace.look(feed).map(|more| fresh.extend(more)).is_ok());
+        tell(&fresh, feed);
         Ok(())
     }
 
-    /// Every TCP socket of this network namespace in the states that matter, and how many more there were.
-    fn list(&mut self) -> io::Result<(Vec<Socket>, u64)> {
-        let (mut found, mut beyond) = (Vec::new(), 0);
-        let mut buffer = vec![0; DATAGRAM_BYTES];
-        for family in [libc::AF_INET, libc::AF_INET6] {
-            self.netlink.ask_tcp(u8::try_from(family).map_err(io::Error::other)?, STATES)?;
-            'dump: loop {
-                for (kind, body) in messages(self.netlink.receive(&mut buffer)?) {
-                    match kind {
-                        MESSAGE_DONE => break 'dump,
-                        MESSAGE_ERROR => return Err(refusal(body)),
-                        _ if found.len() >= SOCKETS_MAX => beyond += 1,
-                        _ => found.extend(parse(body)),
-                    }
-                }
-            }
+    /// Keeps the namespaces that a process is in and enters those that are new.
+    fn find_namespaces(&mut self, feed: &Feed) {
+        let mut here = namespaces();
+        if let Ok(own) = fs::read_link("/proc/self/ns/net") {
+            here.remove(&own);
         }
-        Ok((found, beyond))
-    }
-}
-
-fn refusal(body: &[u8]) -> io::Error {
-    let errno = body.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
-    io::Error::from_raw_os_error(errno.saturating_neg())
-}
-
-/// The process that holds each socket: the one with the lowest pid, for a child has it from its parent.
-fn owners(mut wanted: BTreeSet<u32>, feed: &Feed) -> BTreeMap<u32, u32> {
-    let mut owners = BTreeMap::new();
-    let Ok(directory) = fs::read_dir("/proc") else { return owners };
-    let mut pids: Vec<u32> = directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable();
-    let mut looked = 0;
-    for pid in pids {
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
-        for descriptor in descriptors.flatten() {
-            if wanted.is_empty() {
-                return owners;
+        self.others.retain(|name, _| here.contains_key(name));
+        for (name, path) in here {
+            if self.others.contains_key(&name) {
+                continue;
             }
-            looked += 1;
-            if looked > DESCRIPTORS_MAX {
-                feed.lost("sock_diag.owner", wanted.len() as u64);
-                return owners;
+            if self.others.len() >= NAMESPACES_MAX {
+                feed.lost("sock_diag.namespaces", 1);
+                continue;
             }
-            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            let inode = target.to_str().and_then(|name| name.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
-            if let Some(inode) = inode.filter(|inode| wanted.remove(inode)) {
-                owners.insert(inode, pid);
+            // A process that ends meanwhile takes its namespace with it.
+            if let Ok(namespace) = netns::inside(&path, Namespace::open) {
+                self.others.insert(name, namespace);
             }
         }
     }
-    owners
+}
+
+/// Each network namespace by the name of its link, and a path that leads there.
+fn namespaces() -> BTreeMap<PathBuf, PathBuf> {
+    let Ok(directory) = fs::read_dir("/proc") else { return BTreeMap::new() };
+    let pids = directory.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let links = pids.map(|pid| Path::new("/proc").join(pid.to_string()).join("ns/net"));
+    links.filter_map(|path| Some((fs::read_link(&path).ok()?, path))).collect()
+}
+
+fn tell(fresh: &[(NetActivity, Socket)], feed: &Feed) {
+    if fresh.is_empty() {
+        return;
+    }
+    let (owners, unknown) = diag::owners(fresh.iter().map(|(_, socket)| socket.inode).collect());
+    feed.lost("sock_diag.owner", unknown);
+    for (activity, socket) in fresh {
+        let mut record = speak(RawKind::Network {
+            activity: *activity,
+            protocol: socket.protocol,
+            local_ip: socket.local.0,
+            local_port: socket.local.1,
+            remote_ip: socket.remote.0,
+            remote_port: socket.remote.1,
+        });
+        record.actor =
+            owners.get(&socket.inode).map(|pid| RawActor { pid: *pid, start_ticks: procfs::start_ticks(*pid) });
+        feed.tell(record);
+    }
 }

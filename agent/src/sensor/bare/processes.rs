@@ -1,4 +1,4 @@
-//! Owns: the thread that hears of forks, execs and exits and asks /proc about them at once, before it forgets.
+//! Owns: the thread that hears of forks, execs, exits, other users and tracers, and asks /proc about them at once, before it forgets.
 //! Never: guessing what /proc no longer knows.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 use picket_model::raw::{RawActor, RawKind, RawProcess, RawRecord};
+use picket_model::{Activity, PrivilegeKind, ProcessAccess};
 
 use super::connector::{ProcEvent, Sequences, What, parse};
+use super::privileges;
 use crate::procfs;
 use crate::sensor::decode;
 use crate::sensor::feed::{Feed, ready};
@@ -113,8 +115,19 @@ impl Processes {
                 self.known.remove(&pid);
                 Some((actor, decode::exit(code)))
             }
+            What::User { pid, ids } => Some(self.privilege(pid, latest, PrivilegeKind::SetUser, ids)),
+            What::Group { pid, ids } => Some(self.privilege(pid, latest, PrivilegeKind::SetGroup, ids)),
+            What::Traced { pid, by } => {
+                let target = self.actor(pid, latest);
+                Some((self.actor(by, latest), RawKind::ProcessAccess { access: ProcessAccess::Trace, target }))
+            }
             What::Answer(_) | What::Other => None,
         }
+    }
+
+    fn privilege(&mut self, pid: u32, latest: u64, kind: PrivilegeKind, ids: (u32, u32)) -> (RawActor, RawKind) {
+        let activity = Activity::Privilege { change: privileges::changed(pid, kind, ids) };
+        (self.actor(pid, latest), RawKind::Plain(Box::new(activity)))
     }
 
     /// What /proc says of the new image; of a process that is gone already, what its fork said.

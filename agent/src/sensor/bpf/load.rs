@@ -1,36 +1,24 @@
-//! Owns: which BPF programs this kernel takes, tried one by one, and the tier that follows.
+//! Owns: the object with its maps and settings, and the tier that follows from what `hooks` could attach.
 //! Never: kernel versions; only a trial load decides.
 
-use aya::maps::HashMap;
-use aya::programs::{BtfTracePoint, Lsm};
+use aya::maps::{Array, HashMap};
 use aya::{Btf, Ebpf, EbpfLoader};
 use picket_model::Tier;
 
+use super::hooks::{Hook, Kind, Outcome, Trial, family};
+use super::{names, sockets};
 use crate::sensor::{SensorError, SensorOptions};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/picket.bpf.o"));
 
-/// Program, tracepoint, and what is not seen without it; an empty text where the tier is worth nothing without it.
-const TRACEPOINTS: [(&str, &str, &str); 6] = [
-    ("on_exec", "sched_process_exec", ""),
-    ("on_fork", "sched_process_fork", ""),
-    ("on_exit", "sched_process_exit", ""),
-    ("on_sys_exit", "sys_exit", ""),
-    ("on_sys_enter", "sys_enter", "Files are not seen when they are closed after writing."),
-    ("on_socket_state", "inet_sock_set_state", "TCP connects and listens are not seen."),
-];
-
-const LSM_HOOKS: [(&str, &str); 4] = [
-    ("on_exec_check", "bprm_check_security"),
-    ("on_path_rename", "path_rename"),
-    ("on_path_unlink", "path_unlink"),
-    ("on_path_chmod", "path_chmod"),
-];
+/// Lets the kernel refuse files that may not run.
+const EXEC_CHECK: Hook =
+    Hook { program: "on_exec_check", kind: Kind::Lsm, targets: &["bprm_check_security"], run: None };
 
 pub struct Loaded {
     pub ebpf: Ebpf,
     pub tier: Tier,
-    pub blind: Vec<String>,
+    pub outcome: Outcome,
 }
 
 pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, SensorError> {
@@ -44,44 +32,60 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
         .load(OBJECT)
         .map_err(|e| refused(&chain(&e)))?;
     watch(&mut ebpf, &options.watch_read)?;
+    names::fill(&mut ebpf).map_err(|reason| refused(&reason))?;
+
+    let mut trial = Trial { ebpf: &mut ebpf, btf: &btf, tracepoints_only: force == Some(Tier::Tracing) };
+    let mut outcome = trial.all().map_err(|reason| refused(&reason))?;
+    need(trial.ebpf, outcome.needs)?;
+    trial.shared(&mut outcome).map_err(|reason| refused(&reason))?;
 
     // Each sentence names what is lost and nothing else: the drill excuses a miss by the words of these.
-    let mut blind = vec![
-        "Changes by io_uring or by 32-bit system calls, and TCP accepts by io_uring, are not seen.".to_owned(),
-        "UDP flows are not seen.".to_owned(),
-    ];
-    for (program, tracepoint, loss) in TRACEPOINTS {
-        if let Err(reason) = trace(&mut ebpf, program, tracepoint, &btf) {
-            if loss.is_empty() {
-                return Err(refused(&format!("{tracepoint}: {reason}")));
-            }
-            blind.push(format!("{loss} ({tracepoint}: {reason})"));
-        }
-    }
-    let tier = match force {
-        Some(Tier::Tracing) => Tier::Tracing,
-        _ => match lsm(&mut ebpf, &btf) {
-            Ok(()) => Tier::Full,
-            Err(reason) if force == Some(Tier::Full) => {
-                return Err(SensorError::TierRefused {
-                    tier: "full",
-                    reason,
-                    hint: "boot with bpf in the kernel's lsm= list and without lockdown",
-                });
-            }
-            Err(reason) => {
-                blind.push(format!("Denied programs are refused by fanotify, not by BPF LSM ({reason})."));
-                Tier::Tracing
-            }
-        },
-    };
-    if tier != Tier::Full {
-        blind.push(
+    outcome.blind.push("DNS over TCP, TLS or HTTPS is seen as a flow only.".to_owned());
+    sockets::attach(trial.ebpf, &mut outcome);
+    if outcome.needs & FILES != 0 {
+        outcome.blind.push("Changes by io_uring or by 32-bit system calls are not seen.".to_owned());
+        outcome.blind.push(
             "A caller that alters its own path argument during the call can disguise a rename, delete or mode change."
                 .to_owned(),
         );
     }
-    Ok(Loaded { ebpf, tier, blind })
+    if outcome.needs & family::NETWORK != 0 {
+        outcome.blind.push("TCP accepts by io_uring are not seen.".to_owned());
+    }
+    let tier = tier(&mut trial, force, &mut outcome)?;
+    Ok(Loaded { ebpf, tier, outcome })
+}
+
+const FILES: u32 = family::OPEN | family::CLOSE | family::NAMES | family::CHANGES | family::ATTRIBUTES;
+
+/// Full is a kernel that refuses what is denied and shows its own objects.
+fn tier(trial: &mut Trial<'_>, force: Option<Tier>, outcome: &mut Outcome) -> Result<Tier, SensorError> {
+    if force == Some(Tier::Tracing) {
+        return Ok(Tier::Tracing);
+    }
+    let refusal = match exec_check(trial) {
+        Ok(()) if outcome.objects => return Ok(Tier::Full),
+        Ok(()) => "fentry and fexit programs are refused".to_owned(),
+        Err(reason) => {
+            outcome.blind.push(format!("Denied programs are refused by fanotify, not by BPF LSM ({reason})."));
+            reason
+        }
+    };
+    if force == Some(Tier::Full) {
+        return Err(SensorError::TierRefused {
+            tier: "full",
+            reason: refusal,
+            hint: "boot with bpf in the kernel's lsm= list and without lockdown",
+        });
+    }
+    Ok(Tier::Tracing)
+}
+
+/// Tells the programs which families of system calls they must look at.
+fn need(ebpf: &mut Ebpf, needs: u32) -> Result<(), SensorError> {
+    let map = ebpf.map_mut("NEEDED").ok_or_else(|| refused("the map NEEDED is missing"))?;
+    let mut map: Array<_, u32> = Array::try_from(map).map_err(|e| refused(&e.to_string()))?;
+    map.set(0, needs, 0).map_err(|e| refused(&format!("the families of system calls: {e}")))
 }
 
 pub fn refused(reason: &str) -> SensorError {
@@ -92,26 +96,13 @@ pub fn refused(reason: &str) -> SensorError {
     }
 }
 
-fn trace(ebpf: &mut Ebpf, program: &str, tracepoint: &str, btf: &Btf) -> Result<(), String> {
-    let program = ebpf.program_mut(program).ok_or("it is missing from the object")?;
-    let program: &mut BtfTracePoint = program.try_into().map_err(|e| chain(&e))?;
-    program.load(tracepoint, btf).map_err(|e| chain(&e))?;
-    program.attach().map(drop).map_err(|e| chain(&e))
-}
-
-fn lsm(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), String> {
+fn exec_check(trial: &mut Trial<'_>) -> Result<(), String> {
     // A program loads and attaches without being called when the BPF LSM is not active.
     let active = std::fs::read_to_string("/sys/kernel/security/lsm").unwrap_or_default();
     if !active.trim().split(',').any(|name| name == "bpf") {
         return Err("bpf is not among the active security modules".into());
     }
-    for (program, hook) in LSM_HOOKS {
-        let program = ebpf.program_mut(program).ok_or("it is missing from the object")?;
-        let program: &mut Lsm = program.try_into().map_err(|e| chain(&e))?;
-        program.load(hook, btf).map_err(|e| format!("{hook}: {}", chain(&e)))?;
-        program.attach().map_err(|e| format!("{hook}: {}", chain(&e)))?;
-    }
-    Ok(())
+    trial.one(&EXEC_CHECK)
 }
 
 /// The last name of each watched file, cut as the kernel program cuts it.
@@ -129,7 +120,7 @@ fn watch(ebpf: &mut Ebpf, paths: &[String]) -> Result<(), SensorError> {
 }
 
 /// The whole chain of causes, for the verifier's reason stands at its end.
-fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -36,6 +36,11 @@ fn each_kind_is_read() {
         what(&event(0x8000_0000, &[13, 12, 0, 17, 11, 11])),
         Some(What::Exit { pid: 12, leader: false, code: 0 })
     );
+    assert_eq!(what(&event(4, &[12, 12, 1000, 0])), Some(What::User { pid: 12, ids: (1000, 0) }));
+    assert_eq!(what(&event(4, &[13, 12, 1000, 0])), Some(What::Other), "another thread of it");
+    assert_eq!(what(&event(0x40, &[12, 12, 5, 6])), Some(What::Group { pid: 12, ids: (5, 6) }));
+    assert_eq!(what(&event(0x100, &[13, 12, 9, 8])), Some(What::Traced { pid: 12, by: 8 }));
+    assert_eq!(what(&event(0x100, &[12, 12, 0, 0])), Some(What::Other), "let go");
     assert_eq!(what(&event(0, &[1])), Some(What::Answer(1)));
     let whole = parse(&event(2, &[12, 12])).expect("an exec");
     assert_eq!((whole.cpu, whole.sequence, whole.time_ns), (3, 42, 7_000));

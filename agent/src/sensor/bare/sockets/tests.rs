@@ -1,14 +1,14 @@
-//! Owns: tests of the reading of sockets and of what their coming means.
+//! Owns: tests of what the coming of a socket means.
 //! Never: a kernel.
 
-use picket_model::NetActivity;
-use proptest::prelude::*;
+use picket_model::{NetActivity, NetProtocol};
 
-use super::{ESTABLISHED, Flows, LISTEN, SYN_SENT, Socket, parse};
+use super::Flows;
+use crate::sensor::diag::{ESTABLISHED, LISTEN, SYN_SENT, Socket, UNCONNECTED};
 
 fn socket(state: u8, local: u16, remote: u16, cookie: u64) -> Socket {
     let ip = "127.0.0.1".parse().expect("an address");
-    Socket { state, local: (ip, local), remote: (ip, remote), cookie, inode: 1 }
+    Socket { protocol: NetProtocol::Tcp, state, local: (ip, local), remote: (ip, remote), cookie, inode: 1 }
 }
 
 fn meanings(flows: &mut Flows, sockets: &[Socket]) -> Vec<NetActivity> {
@@ -58,26 +58,15 @@ fn a_try_to_connect_is_told_once() {
 }
 
 #[test]
-fn an_ipv4_peer_of_a_dual_stack_listener_is_ipv4() {
-    let mut bytes = vec![10, ESTABLISHED, 0, 0];
-    bytes.extend(80u16.to_be_bytes());
-    bytes.extend(4000u16.to_be_bytes());
-    for _ in 0..2 {
-        bytes.extend([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1]);
-    }
-    bytes.extend([0; 4]);
-    bytes.extend(9u64.to_ne_bytes());
-    bytes.extend([0; 16]);
-    bytes.extend(77u32.to_ne_bytes());
-    let ip = "192.0.2.1".parse().expect("an address");
-    let wanted = Socket { state: ESTABLISHED, local: (ip, 80), remote: (ip, 4000), cookie: 9, inode: 77 };
-    assert_eq!(parse(&bytes), Some(wanted));
-    assert!((0..bytes.len()).all(|len| parse(&bytes[..len]).is_none()));
-}
-
-proptest! {
-    #[test]
-    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
-        let _ = parse(&bytes);
-    }
+fn a_udp_socket_listens_on_a_port_that_somebody_chose() {
+    let udp =
+        |state, local, remote, cookie| Socket { protocol: NetProtocol::Udp, ..socket(state, local, remote, cookie) };
+    let mut flows = Flows::with_ephemeral("40000\t50000\n");
+    flows.look(&[]);
+    assert_eq!(meanings(&mut flows, &[udp(UNCONNECTED, 53, 0, 1)]), [NetActivity::Listen]);
+    assert_eq!(meanings(&mut flows, &[udp(UNCONNECTED, 45_000, 0, 2)]), []);
+    assert_eq!(meanings(&mut flows, &[udp(ESTABLISHED, 45_001, 53, 3)]), [NetActivity::Connect]);
+    let mut flows = Flows::with_ephemeral("nonsense");
+    flows.look(&[]);
+    assert_eq!(meanings(&mut flows, &[udp(UNCONNECTED, 45_000, 0, 2)]), []);
 }

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Files by system call, where the kernel refuses the hooks of objects.h. Opens and closes are read from the kernel's own
+ * file table. The other calls leave no descriptor behind: their names are the caller's text, read after the call. */
+#ifndef PICKET_FILECALLS_H
+#define PICKET_FILECALLS_H
+
+#include "files.h"
+#include "numbers.h"
+
+#define AT_FDCWD -100
+#define CLOSE_FILES_MAX 64
+
+/* A mapping holds the file as well: then this close is the last that can be seen. */
+static __always_inline bool last_holder(struct file *file)
+{
+	if (BPF_CORE_READ(file, f_inode, i_mapping, i_mmap.rb_root.rb_node))
+		return true;
+	if (bpf_core_field_exists(struct file___ref, f_ref))
+		return BPF_CORE_READ((struct file___ref *)file, f_ref.refcnt.counter) == 0;
+	return BPF_CORE_READ((struct file___counted *)file, f_count.counter) == 1;
+}
+
+static __noinline int before_close(struct task_struct *task, __s64 fd)
+{
+	struct file *file = file_of(task, fd);
+	if (file && (BPF_CORE_READ(file, f_mode) & FMODE_WRITE) && last_holder(file) && regular(BPF_CORE_READ(file, f_inode)))
+		file_record(file, FILE_WRITE);
+	return 0;
+}
+
+struct closing { __u32 first, last; __u64 open; };
+
+static int close_one(__u32 fd, struct closing *range)
+{
+	if (fd >= range->first && fd <= range->last && (range->open >> (fd & 63)) & 1)
+		before_close((void *)bpf_get_current_task(), fd);
+	return 0;
+}
+
+/* An exit or close_range(2) closes many; the first word of the table stands for all. */
+static __always_inline int before_close_range(__u32 first, __u32 last)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct closing range = { first, last, 0 };
+	unsigned long *open = BPF_CORE_READ(task, files, fdt, open_fds);
+	bpf_probe_read_kernel(&range.open, sizeof(range.open), open);
+	if (range.open)
+		bpf_loop(CLOSE_FILES_MAX, close_one, &range, 0);
+	return 0;
+}
+
+/* The directory that a caller's text is relative to, and the text. */
+static __noinline __u32 put_text(struct scratch *s, __u32 at, __s32 dir, const char *text)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	char first = 0;
+	struct path base = {};
+	if (bpf_probe_read_user(&first, 1, text))
+		return 0;
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	if (first == '/')
+		BPF_CORE_READ_INTO(&base, fs, root);
+	else if (dir == -100)
+		BPF_CORE_READ_INTO(&base, fs, pwd);
+	else {
+		struct file *file = file_of(task, dir);
+		BPF_CORE_READ_INTO(&base, file, f_path);
+	}
+	return put_path(s, at, base.dentry, base.mnt);
+}
+
+static __always_inline __u32 put_user(struct scratch *s, __u32 at, const char *text)
+{
+	if (at > SCRATCH_MASK)
+		return 0;
+	long n = bpf_probe_read_user_str(&s->bytes[at & SCRATCH_MASK], TEXT_MAX, text);
+	return n > 0 ? n : 0;
+}
+
+struct named { __s32 dir, old_dir; const char *text, *old_text; __u32 activity; __u32 mode; };
+
+static __noinline int text_record(struct named *named)
+{
+	__u32 slot = 0, n, at = sizeof(struct file_record);
+	struct scratch *s = take(RECORD_FILE, &slot);
+	if (!s)
+		return 0;
+	struct file_record *r = (void *)s;
+	fill_head(&r->head, RECORD_FILE, (void *)bpf_get_current_task());
+	r->activity = named->activity;
+	r->form = FORM_TEXT;
+	r->ino = r->size = 0;
+	r->dev = r->path_bytes = r->pad = 0;
+	r->mode = named->mode;
+	at += n = put_text(s, at, named->dir, named->text);
+	r->part_len[0] = n;
+	at += n = put_user(s, at, named->text);
+	r->part_len[1] = n;
+	r->part_len[2] = r->part_len[3] = 0;
+	if (named->old_text) {
+		at += n = put_text(s, at, named->old_dir, named->old_text);
+		r->part_len[2] = n;
+		at += n = put_user(s, at, named->old_text);
+		r->part_len[3] = n;
+	}
+	send_file(s, at);
+	give(slot);
+	return 0;
+}
+
+static __always_inline int by_descriptor(struct task_struct *task, __s32 fd, __u8 activity)
+{
+	struct file *file = file_of(task, fd);
+	return file && regular(BPF_CORE_READ(file, f_inode)) ? file_record(file, activity) : 0;
+}
+
+static __always_inline int by_name(__u32 activity, __s32 dir, unsigned long text)
+{
+	struct named named = { .activity = activity, .dir = dir, .text = (void *)text };
+	return text_record(&named);
+}
+
+static __always_inline int renamed(__s32 old_dir, unsigned long old, __s32 dir, unsigned long text)
+{
+	struct named named = { dir, old_dir, (void *)text, (void *)old, FILE_RENAME, 0 };
+	return text_record(&named);
+}
+
+static __always_inline int mode_changed(__s32 dir, unsigned long text, __u32 mode)
+{
+	struct named named = { .activity = FILE_MODE, .dir = dir, .text = (void *)text, .mode = mode & 07777 };
+	return text_record(&named);
+}
+
+/* FS_IOC_SETFLAGS and FS_IOC_FSSETXATTR */
+static __always_inline bool sets_flags(__u32 command)
+{
+	return command == 0x40086602 || command == 0x401c5820;
+}
+
+/* `regs` is as it was at the call, but for the result. */
+static __noinline int after_file_call(struct task_struct *task, struct pt_regs *regs, long nr, long ret)
+{
+	switch (nr) {
+	case NR_OPEN: case NR_CREAT: case NR_OPENAT: case NR_OPENAT2: {
+		struct file *file = file_of(task, ret);
+		return file ? opened(file) : 0;
+	}
+	case NR_RENAME:
+		return renamed(AT_FDCWD, regs->di, AT_FDCWD, regs->si);
+	case NR_RENAMEAT: case NR_RENAMEAT2:
+		return renamed(regs->di, regs->si, regs->dx, regs->r10);
+	case NR_LINK: case NR_SYMLINK:
+		return by_name(FILE_CREATE, AT_FDCWD, regs->si);
+	case NR_LINKAT:
+		return by_name(FILE_CREATE, regs->dx, regs->r10);
+	case NR_SYMLINKAT:
+		return by_name(FILE_CREATE, regs->si, regs->dx);
+	case NR_MKNOD:
+		return by_name(FILE_CREATE, AT_FDCWD, regs->di);
+	case NR_MKNODAT:
+		return by_name(FILE_CREATE, regs->di, regs->si);
+	case NR_UNLINK: case NR_RMDIR:
+		return by_name(FILE_DELETE, AT_FDCWD, regs->di);
+	case NR_UNLINKAT:
+		return by_name(FILE_DELETE, regs->di, regs->si);
+	case NR_CHMOD:
+		return mode_changed(AT_FDCWD, regs->di, regs->si);
+	case NR_FCHMODAT: case NR_FCHMODAT2:
+		return mode_changed(regs->di, regs->si, regs->dx);
+	case NR_FCHMOD:
+		return by_descriptor(task, regs->di, FILE_MODE);
+	case NR_CHOWN: case NR_LCHOWN:
+		return by_name(FILE_OWNER, AT_FDCWD, regs->di);
+	case NR_FCHOWN:
+		return by_descriptor(task, regs->di, FILE_OWNER);
+	case NR_FCHOWNAT:
+		return by_name(FILE_OWNER, regs->di, regs->si);
+	case NR_TRUNCATE:
+		return by_name(FILE_WRITE, AT_FDCWD, regs->di);
+	case NR_SETXATTR: case NR_LSETXATTR: case NR_REMOVEXATTR: case NR_LREMOVEXATTR: case NR_UTIME: case NR_UTIMES:
+		return by_name(FILE_ATTRIBUTES, AT_FDCWD, regs->di);
+	case NR_SETXATTRAT: case NR_REMOVEXATTRAT: case NR_FILE_SETATTR:
+		return by_name(FILE_ATTRIBUTES, regs->di, regs->si);
+	case NR_FSETXATTR: case NR_FREMOVEXATTR:
+		return by_descriptor(task, regs->di, FILE_ATTRIBUTES);
+	case NR_UTIMENSAT: case NR_FUTIMESAT:
+		/* Without a name it is the descriptor's own file. */
+		return regs->si ? by_name(FILE_ATTRIBUTES, regs->di, regs->si) : by_descriptor(task, regs->di, FILE_ATTRIBUTES);
+	case NR_IOCTL:
+		return sets_flags(regs->si) ? by_descriptor(task, regs->di, FILE_ATTRIBUTES) : 0;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,71 @@
+//! Owns: numbers of the kernel's to words and addresses, and names to paths.
+//! Never: asking the host.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use nix::libc;
+
+/// `struct sockaddr_in` and `sockaddr_in6`.
+pub fn address(bytes: &[u8]) -> Option<(IpAddr, u16)> {
+    let family = i32::from(u16::from_ne_bytes(*bytes.first_chunk()?));
+    let port = u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?);
+    let ip = match family {
+        libc::AF_INET => IpAddr::from(*bytes.get(4..)?.first_chunk::<4>()?),
+        libc::AF_INET6 => IpAddr::from(*bytes.get(8..)?.first_chunk::<16>()?).to_canonical(),
+        _ => return None,
+    };
+    Some((ip, port))
+}
+
+pub const fn unspecified(like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+/// `CLONE_NEW*`; empty also for a `setns` that leaves the kind to the descriptor.
+pub fn namespaces(flags: u64) -> Vec<String> {
+    const KINDS: [(u64, &str); 8] = [
+        (0x0002_0000, "mnt"),
+        (0x4000_0000, "net"),
+        (0x2000_0000, "pid"),
+        (0x1000_0000, "user"),
+        (0x0400_0000, "uts"),
+        (0x0800_0000, "ipc"),
+        (0x0200_0000, "cgroup"),
+        (0x0000_0080, "time"),
+    ];
+    KINDS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| (*name).to_owned()).collect()
+}
+
+/// `KEYCTL_*`; the number where it has no name here.
+pub fn keyctl(operation: u64) -> String {
+    const NAMES: [&str; 13] = [
+        "get_keyring_id",
+        "join_session_keyring",
+        "update",
+        "revoke",
+        "chown",
+        "setperm",
+        "describe",
+        "clear",
+        "link",
+        "unlink",
+        "search",
+        "read",
+        "instantiate",
+    ];
+    let name = usize::try_from(operation).ok().and_then(|at| NAMES.get(at));
+    name.map_or_else(|| format!("keyctl {operation}"), |name| (*name).to_owned())
+}
+
+/// A name as it is seen from a directory; as it stands where that is unknown.
+pub fn absolute(directory: &str, name: &str) -> String {
+    match (name, directory) {
+        (_, "") => name.to_owned(),
+        _ if name.starts_with('/') => name.to_owned(),
+        (".", _) => directory.to_owned(),
+        _ => format!("{}/{name}", directory.trim_end_matches('/')),
+    }
+}

@@ -1,0 +1,190 @@
+//! Owns: the kernel's audit beside a tier: sign-ins on every tier, and on the bare one the system calls that it lacks.
+//! Never: fighting for audit: where somebody holds it or comes to hold it, the agent reads a copy.
+
+mod assembly;
+mod attributes;
+mod calls;
+mod control;
+mod coverage;
+mod execs;
+mod flows;
+mod listen;
+mod record;
+mod rules;
+mod signin;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use picket_model::raw::{RawKind, RawRecord};
+use picket_model::{Coverage, Tier, TypeCount};
+
+use self::attributes::Attributes;
+use self::execs::Execs;
+use self::flows::Flows;
+use self::listen::Audit;
+pub use self::signin::unknown as unknown_user;
+use super::feed::Inlet;
+use super::{ExecDenyMap, InterestSetter, SensorError, Source};
+
+/// Records of audit wait for the tier's next at most so long.
+const SHARE: Duration = Duration::from_millis(50);
+/// As many as a batch of the bare tier has.
+const BATCH_MAX: usize = 8192;
+/// The kernel hands a record over within a millisecond or two; one that takes longer is not coming.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// What a process did waits so long for the tier's word on the image that did it: a loaded host lags, but a record is
+/// told within a second or so.
+const BEHIND: Duration = Duration::from_secs(1);
+/// How long one look for audit's word on an exec takes at most before the tier is asked again.
+const TURN: Duration = Duration::from_millis(5);
+
+/// Whether sign-ins come from audit at this moment.
+pub type Live = Arc<AtomicBool>;
+
+struct WithAudit {
+    tier: Box<dyn Source>,
+    inlet: Inlet,
+    /// Of the bare tier, with rules of ours in force: execs wait for audit's word. It ends when audit is given up.
+    joined: Option<Joined>,
+    /// Rules that the kernel refused; `None` without rules.
+    rules: Option<Vec<String>>,
+    blind: Vec<String>,
+}
+
+struct Joined {
+    execs: Arc<Execs>,
+    live: Live,
+    waiting: VecDeque<(Instant, RawRecord)>,
+    /// What audit heard of processes whose new image the tier has not told yet.
+    behind: VecDeque<(Instant, RawRecord)>,
+    attributes: Attributes,
+    flows: Flows,
+}
+
+/// # Errors
+/// When the host gives no thread.
+pub fn beside(tier: Box<dyn Source>) -> Result<(Box<dyn Source>, Live), SensorError> {
+    let bare = tier.tier() == Tier::Bare;
+    let execs = Arc::new(Execs::default());
+    let wanted = if bare { rules::calls } else { rules::none };
+    let (audit, why) = match Audit::open(wanted, execs.clone()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::info!(%error, "the kernel's audit is not heard");
+            return Ok((tier, Live::default()));
+        }
+    };
+    let mut inlet = Inlet::new("queue.audit");
+    let live = audit.live();
+    let rules = audit.refused().filter(|_| bare).map(<[String]>::to_vec);
+    let mut blind = Vec::new();
+    if let Some(why) = why.filter(|_| bare) {
+        blind.push(format!("System calls are not heard from the kernel's audit: {why}."));
+    }
+    if let Some(refused) = rules.as_ref().filter(|refused| !refused.is_empty()) {
+        tracing::warn!(?refused, "the kernel's audit refused rules");
+        blind.push(format!("The kernel's audit refused {} rules; its rows of coverage are empty.", refused.len()));
+    }
+    let joined = rules.is_some().then(|| Joined {
+        execs,
+        live: live.clone(),
+        waiting: VecDeque::new(),
+        behind: VecDeque::new(),
+        attributes: Attributes::default(),
+        flows: Flows::default(),
+    });
+    inlet.run("audit", move |feed| audit.run(&feed))?;
+    Ok((Box::new(WithAudit { tier, inlet, joined, rules, blind }), live))
+}
+
+impl Source for WithAudit {
+    fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let mut heard = self.inlet.take(Duration::ZERO, Duration::ZERO, BATCH_MAX);
+            let waits = self.joined.as_ref().is_some_and(|joined| !joined.waiting.is_empty());
+            let wait = if waits || !heard.is_empty() { Duration::ZERO } else { left.min(SHARE) };
+            let mut batch = self.tier.next(wait)?;
+            match &mut self.joined {
+                None => batch.append(&mut heard),
+                Some(joined) => batch = joined.join(batch, heard),
+            }
+            if !batch.is_empty() || Instant::now() >= until {
+                return Ok(batch);
+            }
+            if let Some(joined) = self.joined.as_ref().filter(|joined| !joined.waiting.is_empty()) {
+                joined.execs.wait(TURN.min(left));
+            }
+        }
+    }
+
+    fn tier(&self) -> Tier {
+        self.tier.tier()
+    }
+
+    fn blind_spots(&self) -> Vec<String> {
+        let mut spots = self.tier.blind_spots();
+        if self.rules.is_some() {
+            spots.retain(|spot| !coverage::answered(spot));
+            spots.extend(coverage::limits());
+        }
+        [spots, self.blind.clone()].concat()
+    }
+
+    fn accounts(&self) -> Vec<TypeCount> {
+        self.tier.accounts()
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        let rows = self.tier.coverage();
+        match &self.rules {
+            Some(refused) => coverage::with_rules(rows, refused),
+            None => rows,
+        }
+    }
+
+    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
+        self.tier.interest_setter()
+    }
+
+    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
+        self.tier.exec_deny()
+    }
+}
+
+impl Joined {
+    /// What may be told now. The tier's records keep their order, so those behind a waiting exec wait with it.
+    fn join(&mut self, batch: Vec<RawRecord>, heard: Vec<RawRecord>) -> Vec<RawRecord> {
+        let now = Instant::now();
+        self.waiting.extend(batch.into_iter().map(|record| (now, record)));
+        let mut out = Vec::new();
+        while let Some((came, record)) = self.waiting.front_mut() {
+            if let RawKind::Exec(process) = &mut record.kind {
+                match self.execs.take(process.pid, record.time) {
+                    Some(told) => execs::complete(process, told),
+                    None if now < *came + PATIENCE && self.live.load(Ordering::Relaxed) => break,
+                    None => {}
+                }
+            }
+            out.extend(self.waiting.pop_front().map(|(_, record)| record));
+        }
+        self.behind.extend(heard.into_iter().map(|record| (now, record)));
+        let (mut heard, mut behind) = (Vec::new(), VecDeque::new());
+        for (came, record) in std::mem::take(&mut self.behind) {
+            let early = record.actor.as_ref().is_some_and(|actor| self.execs.awaits(actor.pid, record.time));
+            if early && now < came + BEHIND && behind.len() < BATCH_MAX {
+                behind.push_back((came, record));
+            } else {
+                heard.push(record);
+            }
+        }
+        self.behind = behind;
+        self.attributes.join(&mut out, &mut heard, now);
+        self.flows.join(&mut out, heard, now);
+        out
+    }
+}

@@ -1,0 +1,166 @@
+//! Owns: what is done to the agent itself, told within a second, and refused where the kernel lets it be.
+//! Never: deciding what an administrator may do: a signed token does, and the engine checks it.
+
+mod files;
+mod programs;
+mod record;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use picket_model::raw::{RawKind, RawRecord};
+use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier, TypeCount};
+
+use self::files::OwnFiles;
+use self::programs::Programs;
+use super::feed::speak;
+use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
+use crate::sys::netlink::Netlink;
+
+pub use self::programs::Before;
+
+/// What belongs to the agent is looked at this often, and what is refused renewed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A wait for the tier is cut to this, so that what is done to the agent is told within a second.
+const WAIT_MAX: Duration = Duration::from_millis(250);
+/// What the tier says of a hook that does not run when the agent makes it run. Other parts go quiet for reasons of their own.
+pub const QUIET: &str = "hook quiet";
+const ROW: &str = "self.protection";
+
+/// What the engine and this part tell one another.
+#[derive(Clone, Debug, Default)]
+pub struct Peace {
+    /// Nothing is refused until then (CLOCK_BOOTTIME nanoseconds): an administrator has shown a token.
+    pub maintenance_ns: Arc<AtomicU64>,
+    /// What of it the kernel's programs know by now.
+    pub in_force_ns: Arc<AtomicU64>,
+    /// Somebody changed the firewall's rules since the engine last looked.
+    pub firewall_changed: Arc<AtomicBool>,
+}
+
+struct WithOwn {
+    tier: Box<dyn Source>,
+    programs: Result<Programs, String>,
+    files: OwnFiles,
+    firewall: Option<Netlink>,
+    peace: Peace,
+    due: Instant,
+    waiting: Vec<RawRecord>,
+}
+
+/// Watches over the agent beside `tier`. `before`: the programs that were in the kernel before it.
+pub fn beside(tier: Box<dyn Source>, options: &SensorOptions, before: &Before) -> Box<dyn Source> {
+    let files = OwnFiles::new(&options.own_paths, options.state_dir.as_deref());
+    let mut programs = match tier.tier() {
+        Tier::Bare => Err("the bare tier has no BPF".to_owned()),
+        tier => Programs::open(files.exe(), before, tier == Tier::Full),
+    };
+    let state_dir = options.state_dir.as_deref();
+    let last = programs.as_mut().ok().zip(state_dir).and_then(|(programs, dir)| programs.last_words(dir));
+    let mut own = WithOwn {
+        tier,
+        programs,
+        files,
+        firewall: Netlink::firewall().ok(),
+        peace: options.peace.clone(),
+        due: Instant::now(),
+        waiting: last.into_iter().collect(),
+    };
+    own.look();
+    Box::new(own)
+}
+
+impl WithOwn {
+    fn look(&mut self) {
+        self.due = Instant::now() + LOOK_EVERY;
+        let gone = self.files.look();
+        self.waiting.extend(gone.map(|detail| tampered(TamperKind::Unmount, detail)));
+        let maintenance = self.peace.maintenance_ns.load(Ordering::Relaxed);
+        let taken = match &mut self.programs {
+            Ok(programs) => programs.renew(self.files.keys(), self.files.mount(), maintenance),
+            Err(_) => true,
+        };
+        if taken {
+            self.peace.in_force_ns.store(maintenance, Ordering::Relaxed);
+        }
+        if self.firewall.as_ref().is_some_and(Netlink::drain) {
+            self.peace.firewall_changed.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// What a record of the tier means for the agent.
+    fn meant(&self, record: &RawRecord) -> Option<RawRecord> {
+        let own = std::process::id();
+        let by_other = record.actor.as_ref().is_none_or(|actor| actor.pid != own);
+        let (kind, detail) = match &record.kind {
+            RawKind::File { activity, path, old_path, .. } if *activity != FileActivity::Read && by_other => {
+                let touched = [Some(path), old_path.as_ref()].into_iter().flatten();
+                let touched = touched.into_iter().find(|path| self.files.holds(path))?;
+                (TamperKind::Edit, format!("{} {touched}", activity.word()))
+            }
+            RawKind::ProcessAccess { access, target } if target.pid == own && by_other => {
+                (TamperKind::Trace, access.word().to_owned())
+            }
+            RawKind::Notice { what, detail } if what == QUIET => (TamperKind::Detach, detail.clone()),
+            _ => return None,
+        };
+        let activity = Activity::Tamper { kind, refused: false, detail };
+        Some(RawRecord { time: record.time, actor: record.actor.clone(), kind: RawKind::Plain(Box::new(activity)) })
+    }
+}
+
+fn tampered(kind: TamperKind, detail: String) -> RawRecord {
+    speak(RawKind::Plain(Box::new(Activity::Tamper { kind, refused: false, detail })))
+}
+
+impl Source for WithOwn {
+    fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
+        let mut batch = self.tier.next(timeout.min(WAIT_MAX))?;
+        let told = self.peace.maintenance_ns.load(Ordering::Relaxed);
+        if Instant::now() >= self.due || told != self.peace.in_force_ns.load(Ordering::Relaxed) {
+            self.look();
+        }
+        let meant: Vec<RawRecord> = batch.iter().filter_map(|record| self.meant(record)).collect();
+        batch.extend(meant);
+        batch.append(&mut self.waiting);
+        if let Ok(programs) = &mut self.programs {
+            batch.extend(programs.told());
+        }
+        Ok(batch)
+    }
+
+    fn tier(&self) -> Tier {
+        self.tier.tier()
+    }
+
+    fn blind_spots(&self) -> Vec<String> {
+        self.tier.blind_spots()
+    }
+
+    fn accounts(&self) -> Vec<TypeCount> {
+        self.tier.accounts()
+    }
+
+    fn coverage(&self) -> Vec<Coverage> {
+        let mut rows = self.tier.coverage();
+        let (hook, limit) = match &self.programs {
+            Ok(programs) if programs.refusing.is_empty() => (
+                "tp_btf/signal_generate, file events".to_owned(),
+                "nothing is refused without BPF LSM; what halts the agent is told once it goes on".to_owned(),
+            ),
+            Ok(programs) => (format!("lsm: {}", programs.refusing.join(", ")), String::new()),
+            Err(why) => ("file events".to_owned(), format!("signals to the agent are not seen: {why}")),
+        };
+        rows.push(Coverage { row: ROW.to_owned(), hook, limit });
+        rows
+    }
+
+    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
+        self.tier.interest_setter()
+    }
+
+    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
+        self.tier.exec_deny()
+    }
+}
