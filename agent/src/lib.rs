@@ -2,6 +2,7 @@
 //! Never: a path from one stage to another; they meet in `run`.
 
 pub mod config;
+pub mod confine;
 pub mod contain;
 pub mod decide;
 pub mod detect;
@@ -14,3 +15,4 @@ pub mod run;
 pub mod sensor;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod worker;

@@ -1,13 +1,14 @@
 //! Owns: arguments and configuration of `picket-agent`; then it calls `run`.
 //! Never: logic.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use picket_agent::config::{CONFIG_DEFAULT, Config};
 use picket_agent::run;
+use picket_agent::worker::confined;
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -44,9 +45,22 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the running agent a maintenance token: until it ends, nobody who stops, changes or removes it is refused
+    #[command(after_help = "Example:\n  picket-agent maintenance --token-file web-1.token")]
+    Maintenance {
+        /// File with the token from `picket policy maintenance`; `-` reads standard input
+        #[arg(long, value_name = "FILE")]
+        token_file: PathBuf,
+    },
     /// End this host's isolation, with or without the agent or the coordinator running
     #[command(after_help = "Example:\n  picket-agent release")]
     Release,
+    /// Reads files for the agent, which starts it; of no use to people
+    #[command(hide = true)]
+    Worker {
+        #[arg(long)]
+        background: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,15 +76,15 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<()> {
+    // Before all else: it must hold nothing that it could be asked for.
+    if let Command::Worker { background } = cli.command {
+        return Ok(confined::serve(background)?);
+    }
     let config = Config::read(&cli.config)?;
     match cli.command {
+        Command::Worker { .. } => Ok(()),
         Command::Enrol { token_file } => {
-            let token = if token_file.as_os_str() == "-" {
-                std::io::read_to_string(std::io::stdin()).context("cannot read the join token from standard input")?
-            } else {
-                std::fs::read_to_string(&token_file)
-                    .with_context(|| format!("cannot read the join token from {}", token_file.display()))?
-            };
+            let token = read_token(&token_file)?;
             let host = run::enrol(&config, token.trim())?;
             println!("enrolled as host {host}");
             Ok(())
@@ -80,9 +94,20 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             print!("{}", run::status(&config, json)?);
             Ok(())
         }
+        Command::Maintenance { token_file } => {
+            println!("{}", run::maintenance(&config, read_token(&token_file)?.trim())?);
+            Ok(())
+        }
         Command::Release => {
             println!("{}", run::release(&config)?);
             Ok(())
         }
     }
+}
+
+fn read_token(file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() == "-" {
+        return std::io::read_to_string(std::io::stdin()).context("cannot read the token from standard input");
+    }
+    std::fs::read_to_string(file).with_context(|| format!("cannot read the token from {}", file.display()))
 }

@@ -6,12 +6,14 @@ mod engine;
 mod hunt;
 mod ids;
 mod lock;
+mod maintenance;
 mod release;
+mod sensing;
 mod status;
 mod system_files;
 mod witnesses;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
@@ -20,24 +22,30 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use picket_model::raw::RawRecord;
-use picket_model::{HostId, HostStatus};
+use picket_model::{Coverage, HostId, HostStatus};
 
 use crate::config::Config;
+use crate::confine;
 use crate::facts;
 use crate::report::{Downlink, Identity, Spool, SpoolError, SpoolLimits, Uplink};
-use crate::sensor::{self, SensorOptions, Source};
-use engine::Engine;
+use crate::sensor::{self, SensorOptions};
+use crate::worker::{self, Deliver, Done, Pool};
+use engine::{Engine, Links};
 use status::Shared;
 
+pub use maintenance::maintenance;
 pub use release::release;
 pub use status::status;
 
 /// Batches between sensor and detection: when they are not taken the kernel's rings fill, and their drops are counted.
 const BATCHES_MAX: usize = 64;
-/// How long one wait for the kernel's rings may last; stopping takes no longer.
-const SENSOR_WAIT: Duration = Duration::from_millis(500);
+/// The sensor looks four times a second whether it is to end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Leases, losses and the status are looked after this often.
 const TICK: Duration = Duration::from_millis(250);
+
+/// What the packages install for the agent, beside its binary.
+const OWN_PATHS: [&str; 2] = ["/etc/picket/agent.toml", "/usr/lib/systemd/system/picket-agent.service"];
 
 /// What wakes the engine.
 // A few dozen wait at most; a box for each message of the uplink would gain nothing.
@@ -45,6 +53,9 @@ const TICK: Duration = Duration::from_millis(250);
 enum Input {
     Records(Vec<RawRecord>),
     Downlink(Downlink),
+    /// What the sensor can see is no longer what it was.
+    Coverage(Vec<Coverage>),
+    Measured(Done),
     SensorEnded(String),
 }
 
@@ -58,20 +69,25 @@ pub fn enrol(config: &Config, token: &str) -> anyhow::Result<HostId> {
 /// Watches, detects and contains until a signal asks it to stop.
 pub fn run(config: &Config) -> anyhow::Result<()> {
     let _alone = lock::take(&config.state_dir)?;
+    // Before any thread is started: each would keep what it was born with.
+    confine::confine()?;
     let stop = stop_flag()?;
     let identity = Identity::load(&config.state_dir)?;
     let keeper = bundles::Keeper::open(&config.state_dir, identity.policy_key())?;
     let told_until = Spool::last_urgent(&config.state_dir.join("spool"));
     let spool = open_spool(config)?;
 
-    let mut source = sensor::open(&options(config, &keeper))?;
+    let (inputs, engine_inputs) = sync_channel(BATCHES_MAX);
+    let pool = start_worker(inputs.clone())?;
+    let options = options(config, &keeper);
+    let mut source = sensor::open(&options)?;
     let shared = Shared::new(identity.host(), source.tier(), source.blind_spots());
     tracing::info!(tier = source.tier().word(), host = %identity.host(), "watching");
-    let mut engine = Engine::open(config, &identity, keeper, spool.clone(), &mut *source, Arc::clone(&shared))?;
+    let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool };
+    let mut engine = Engine::open(config, &identity, keeper, &mut *source, links)?;
     engine.tell_again(told_until);
 
-    let (inputs, engine_inputs) = sync_channel(BATCHES_MAX);
-    let sensor_thread = start_sensor(source, inputs.clone(), Arc::clone(&stop))?;
+    let sensor_thread = sensing::start(source, inputs.clone(), Arc::clone(&stop), Arc::clone(&shared))?;
     let (down, downlinks) = sync_channel(BATCHES_MAX);
     start_forwarding(downlinks, inputs)?;
     let reading = Arc::clone(&shared);
@@ -80,6 +96,13 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 
     let result = serve(&mut engine, &engine_inputs, &uplink, &stop);
     stop.store(true, Ordering::SeqCst);
+    // What the sensor has heard by now counts: who asked the agent to stop, for one.
+    let end = Instant::now() + LAST_WORDS;
+    while !sensor_thread.is_finished() && Instant::now() < end {
+        if let Ok(Input::Records(records)) = engine_inputs.recv_timeout(Duration::from_millis(20)) {
+            engine.records(records);
+        }
+    }
     match &result {
         Ok(()) => engine.stopped("asked to by a signal"),
         Err(error) => engine.stopped(&format!("{error:#}")),
@@ -96,7 +119,9 @@ fn serve(engine: &mut Engine, inputs: &Receiver<Input>, uplink: &Uplink, stop: &
     while !stop.load(Ordering::SeqCst) {
         match inputs.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Input::Records(records)) => engine.records(records),
+            Ok(Input::Measured(done)) => engine.measured(done),
             Ok(Input::Downlink(message)) => answer(engine, message, uplink),
+            Ok(Input::Coverage(rows)) => engine.coverage(rows),
             Ok(Input::SensorEnded(why)) => anyhow::bail!("the sensor ended: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the sensor and the uplink are gone"),
@@ -135,7 +160,12 @@ fn open_spool(config: &Config) -> Result<Spool, SpoolError> {
 }
 
 fn options(config: &Config, keeper: &bundles::Keeper) -> SensorOptions {
-    let mut options = SensorOptions { force: config.tier, ..SensorOptions::default() };
+    let mut options = SensorOptions {
+        force: config.tier,
+        state_dir: Some(config.state_dir.clone()),
+        own_paths: OWN_PATHS.map(PathBuf::from).to_vec(),
+        ..SensorOptions::default()
+    };
     if let Some(watch_read) = keeper.watch_read() {
         options.watch_read = watch_read;
     }
@@ -145,25 +175,10 @@ fn options(config: &Config, keeper: &bundles::Keeper) -> SensorOptions {
     options
 }
 
-fn start_sensor(
-    mut source: Box<dyn Source>,
-    inputs: SyncSender<Input>,
-    stop: Arc<AtomicBool>,
-) -> anyhow::Result<thread::JoinHandle<()>> {
-    let work = move || {
-        while !stop.load(Ordering::SeqCst) {
-            let input = match source.next(SENSOR_WAIT) {
-                Ok(records) if records.is_empty() => continue,
-                Ok(records) => Input::Records(records),
-                Err(error) => Input::SensorEnded(error.to_string()),
-            };
-            let ended = matches!(input, Input::SensorEnded(_));
-            if inputs.send(input).is_err() || ended {
-                return;
-            }
-        }
-    };
-    Ok(thread::Builder::new().name("sensor".into()).spawn(work)?)
+/// What the worker found joins the one queue that wakes the engine.
+fn start_worker(inputs: SyncSender<Input>) -> anyhow::Result<Pool> {
+    let deliver: Deliver = Arc::new(move |done| inputs.send(Input::Measured(done)).is_ok());
+    Pool::start(&worker::Options::default(), &deliver).context("cannot start the worker that reads files")
 }
 
 /// One queue wakes the engine; what the uplink brings joins it here.

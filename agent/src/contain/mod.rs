@@ -187,6 +187,25 @@ impl Containment {
         reports
     }
 
+    /// Isolations whose table somebody took away or emptied are put in force again, for the rest of their lease.
+    pub fn cut_again(&mut self, now: Timestamp) -> Vec<ActionReport> {
+        let gone = |entry: &&Entry| match &entry.report.action.kind {
+            ActionKind::IsolateHost { scope } => matches!(isolate_host::verify(scope), Ok(false)),
+            _ => false,
+        };
+        let flushed: Vec<Entry> =
+            self.ledger.in_force().filter(|entry| self.ends(entry) > now).filter(gone).cloned().collect();
+        let mut reports = Vec::new();
+        for entry in flushed {
+            let why = match self.arm(&entry, now) {
+                Ok(()) => "its table was flushed; the host is cut off again".to_owned(),
+                Err(error) => format!("its table was flushed, and it cannot be put back: {error}"),
+            };
+            reports.push(entry.turned(ActionState::Applied, now, why).report);
+        }
+        reports
+    }
+
     /// When [`Containment::expire`] has the next lease to end.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {

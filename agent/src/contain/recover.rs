@@ -120,7 +120,7 @@ impl Containment {
     }
 
     /// Puts a containment in force again after a start, for the rest of its lease.
-    fn arm(&mut self, entry: &Entry, now: Timestamp) -> Result<(), String> {
+    pub(super) fn arm(&mut self, entry: &Entry, now: Timestamp) -> Result<(), String> {
         match &entry.report.action.kind {
             ActionKind::KillTree { .. } => Ok(()),
             ActionKind::QuarantineFile { .. } => {

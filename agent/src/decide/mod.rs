@@ -19,7 +19,7 @@ use thiserror::Error;
 use crate::procfs::View;
 
 use self::families::Families;
-pub use self::proposal::file_meant;
+pub use self::proposal::{file_meant, needs_digest};
 use self::proposed::Proposed;
 
 /// An order issued further ahead of this host's clock than this is nonsense, not skew.

@@ -13,9 +13,19 @@ pub fn kinds(detection: &Detection) -> Vec<ActionKind> {
 pub fn file_meant(detection: &Detection) -> Option<FileId> {
     let file = match &detection.event.activity {
         Activity::File { file, .. } => Some(file.id),
+        Activity::Fingerprint { fingerprint } => Some(fingerprint.file.id),
         _ => detection.event.process.as_ref().and_then(|process| process.exe_file),
     };
     file.filter(|file| file.ino != 0)
+}
+
+/// Whether an act that the rule asks for cannot be planned, or not as exactly, before it is known what the process runs.
+#[must_use]
+pub fn needs_digest(detection: &Detection) -> bool {
+    let asks = |word: &str| detection.response.iter().any(|asked| asked == word);
+    let launch = matches!(detection.event.activity, Activity::ProcessLaunch);
+    let known = detection.event.process.as_ref().is_none_or(|process| process.exe_sha256.is_some());
+    !known && (asks("deny_execution") || (launch && asks("quarantine_file")))
 }
 
 fn kind(word: &str, detection: &Detection) -> Option<ActionKind> {
@@ -26,15 +36,26 @@ fn kind(word: &str, detection: &Detection) -> Option<ActionKind> {
             Activity::File { file, .. } => {
                 Some(ActionKind::QuarantineFile { path: file.path.clone(), sha256: file.sha256 })
             }
-            Activity::ProcessLaunch => process
+            Activity::Fingerprint { fingerprint } if !fingerprint.executed => {
+                let file = &fingerprint.file;
+                Some(ActionKind::QuarantineFile { path: file.path.clone(), sha256: file.sha256 })
+            }
+            Activity::ProcessLaunch | Activity::Fingerprint { .. } => process
                 .filter(|process| !process.exe_memfd && process.exe.starts_with('/'))
                 .map(|process| ActionKind::QuarantineFile { path: process.exe.clone(), sha256: process.exe_sha256 }),
             _ => None,
         },
         "deny_execution" => process.and_then(|process| {
             // A rehearsal denies in its own directory only.
-            let within = if process.drill { folder(&process.exe) } else { None };
-            Some(ActionKind::DenyExecution { sha256: process.exe_sha256?, within })
+            let within = |path: &str| if process.drill { folder(path) } else { None };
+            match &detection.event.activity {
+                // What was written must not run; whoever wrote it may.
+                Activity::Fingerprint { fingerprint } => Some(ActionKind::DenyExecution {
+                    sha256: fingerprint.file.sha256?,
+                    within: within(&fingerprint.file.path),
+                }),
+                _ => Some(ActionKind::DenyExecution { sha256: process.exe_sha256?, within: within(&process.exe) }),
+            }
         }),
         "isolate_host" => Some(ActionKind::IsolateHost { scope: IsolationScope::Host }),
         _ => None,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use picket_model::{
     Action, ActionId, ActionKind, Activity, Command, CommandKind, Detection, DetectionId, Event, EventId, FileActivity,
-    FileId, FileObject, HostId, IsolationScope, Principal, Process, ProcessKey, Reason, RuleId, SensorFamily, Severity,
-    Sha256, Timestamp,
+    FileId, FileObject, Fingerprint, HostId, IsolationScope, Principal, Process, ProcessKey, Reason, RuleId,
+    SensorFamily, Severity, Sha256, Timestamp,
 };
 use picket_policy::{Authority, Judgement, keys, shipped, verify};
 
@@ -266,4 +266,31 @@ fn a_service_is_protected_and_one_of_its_sessions_is_not() {
     let mut listener = Process::unknown(ProcessKey { boot: 1, pid: 700, start_ticks: 3 });
     listener.exe = "/usr/sbin/sshd".into();
     assert_eq!(kill_of(Some(listener)), ["act kill_tree"], "one login");
+}
+
+#[test]
+fn what_was_written_goes_and_what_was_executed_goes_with_its_process() {
+    let file = FileObject { path: "/srv/mail/x".into(), sha256: Some(Sha256([7; 32])), ..FileObject::default() };
+    let responses = ["quarantine_file", "deny_execution"];
+    for (executed, path) in [(false, "/srv/mail/x"), (true, "/tmp/den/tool")] {
+        let fingerprint = Fingerprint { file: file.clone(), executed, ..Fingerprint::default() };
+        let activity = Activity::Fingerprint { fingerprint };
+        let judged = decide("standard").on_detection(
+            &detection(true, SensorFamily::Indicator, &responses, activity),
+            &Host::default(),
+            NOW,
+        );
+        let kinds: Vec<&ActionKind> = judged
+            .iter()
+            .map(|judgement| match judgement {
+                Judgement::ActNow(action, _) => &action.kind,
+                Judgement::Ask(action, _) | Judgement::OutOfScope(action, _) => &action.kind,
+            })
+            .collect();
+        let quarantined = Sha256(if executed { [9; 32] } else { [7; 32] });
+        assert_eq!(*kinds[0], ActionKind::QuarantineFile { path: path.into(), sha256: Some(quarantined) });
+        // The content that was met, never that of whoever wrote it.
+        let within = Some("/srv/mail".to_owned());
+        assert_eq!(*kinds[1], ActionKind::DenyExecution { sha256: Sha256([7; 32]), within });
+    }
 }

@@ -6,7 +6,7 @@ mod repeats;
 mod tests;
 
 use picket_detect::{Detector, Hit};
-use picket_model::{Detection, DetectionId, Event, HostId, LossCount};
+use picket_model::{Detection, DetectionId, Event, HostId, Interest, LossCount};
 
 use self::repeats::Repeats;
 
@@ -30,6 +30,12 @@ impl Detect {
     pub fn replace(&mut self, mut detector: Detector) {
         std::mem::swap(&mut self.detector, &mut detector);
         self.detector.carry_over(detector);
+    }
+
+    /// Which files the rules in force can look at.
+    #[must_use]
+    pub fn interest(&self) -> Interest {
+        self.detector.interest()
     }
 
     #[must_use]

@@ -57,7 +57,27 @@ fn key(rule: &RuleId, event: &Event) -> u64 {
         Activity::Authentication { user, source, success, .. } => (user, source, success).hash(&mut hasher),
         Activity::Dns { name, .. } => name.hash(&mut hasher),
         Activity::ModuleLoad { name, path, .. } => (name, path).hash(&mut hasher),
-        Activity::ProcessLaunch
+        Activity::Script { script } => (script.source, &script.path, &script.content).hash(&mut hasher),
+        Activity::LibraryLoad { file } => (&file.path, file.id).hash(&mut hasher),
+        Activity::BpfLoad { program } => (&program.name, &program.kind).hash(&mut hasher),
+        Activity::ProcessAccess { access, target } => (access, target.key).hash(&mut hasher),
+        Activity::Memory { activity, .. } => activity.hash(&mut hasher),
+        Activity::MemoryFile { name, .. } => name.hash(&mut hasher),
+        Activity::Privilege { change } => {
+            (change.kind, change.uid, change.euid, change.gid, &change.namespaces).hash(&mut hasher);
+        }
+        Activity::Mount { change } => (change.activity, &change.source, &change.target).hash(&mut hasher),
+        Activity::Kernel { operation, subject, detail } => (operation, subject, detail).hash(&mut hasher),
+        Activity::ScheduledJob { job } => (job.activity, &job.path, &job.command).hash(&mut hasher),
+        Activity::Account { change } => (change.activity, &change.name, &change.changed).hash(&mut hasher),
+        Activity::Group { change } => (change.activity, &change.name, &change.added).hash(&mut hasher),
+        Activity::Service { change } => (change.activity, &change.name, &change.command).hash(&mut hasher),
+        Activity::UnixConnect { path } => path.hash(&mut hasher),
+        Activity::Fingerprint { fingerprint } => (fingerprint.file.id, &fingerprint.md5).hash(&mut hasher),
+        Activity::Tamper { kind, detail, .. } => (kind, detail).hash(&mut hasher),
+        Activity::Suppressed { .. }
+        | Activity::Coverage { .. }
+        | Activity::ProcessLaunch
         | Activity::ProcessFork { .. }
         | Activity::ProcessExit { .. }
         | Activity::Loss { .. }

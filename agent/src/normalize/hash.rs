@@ -1,27 +1,26 @@
-//! Owns: the SHA-256 of executed files, kept by file identity so that each is read once.
-//! Never: a path's word for it: the file is opened through /proc/PID/exe, or is proven to be the one the kernel named.
+//! Owns: the file that a process runs, opened and proven to be that one; what files held when they were measured.
+//! Never: reading them, or a path's word for it: the file is opened through /proc/PID/exe, or is proven to be the one
+//! the kernel named.
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::sync::Arc;
 
 use nix::libc;
 use picket_model::raw::RawProcess;
-use picket_model::{FileId, Sha256, Timestamp};
-use sha2::Digest;
+use picket_model::{FileId, Timestamp};
 
-/// Larger programs are not read: at 400 MB/s this one already holds the stage for 160 ms, while a ring holds a second.
-const FILE_BYTES_MAX: u64 = 64 << 20;
-/// What may be read for processes that ran before the agent, in all: a third of a second, which the rings bear.
-const RUNNING_BYTES_MAX: u64 = 128 << 20;
-/// As many programs as a large server runs between two updates; 120 bytes each.
+use crate::worker::Measured;
+
+/// As many programs as a large server runs between two updates; some 400 bytes each.
 const FILES_MAX: usize = 4096;
 /// A file changed less than this before may change again within one tick of its clock: not kept, read anew.
-const SETTLED_NS: u64 = 1_000_000_000;
+pub const SETTLED_NS: u64 = 1_000_000_000;
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Stamp {
+/// What names a state of a file: any change of the content changes it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Stamp {
     dev: u64,
     ino: u64,
     ctime: (i64, i64),
@@ -29,106 +28,120 @@ struct Stamp {
 }
 
 impl Stamp {
-    fn of(file: &Metadata) -> Self {
+    pub fn of(file: &Metadata) -> Self {
         Self { dev: file.dev(), ino: file.ino(), ctime: (file.ctime(), file.ctime_nsec()), size: file.size() }
+    }
+
+    pub const fn id(&self) -> FileId {
+        FileId { dev: self.dev, ino: self.ino }
+    }
+
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn settled(&self, now: Timestamp) -> bool {
+        now.0 > self.changed_ns().saturating_add(SETTLED_NS)
     }
 
     fn changed_ns(&self) -> u64 {
         let seconds = u64::try_from(self.ctime.0).unwrap_or(0).saturating_mul(1_000_000_000);
         seconds.saturating_add(u64::try_from(self.ctime.1).unwrap_or(0))
     }
+}
 
-    fn settled(&self, now: Timestamp) -> bool {
-        now.0 > self.changed_ns().saturating_add(SETTLED_NS)
+/// A regular file whose state is `stamp`.
+pub struct Opened {
+    pub file: File,
+    pub stamp: Stamp,
+    pub mode: u32,
+}
+
+impl Opened {
+    pub fn of(file: File) -> Option<Self> {
+        let meta = file.metadata().ok().filter(Metadata::is_file)?;
+        Some(Self { file, stamp: Stamp::of(&meta), mode: meta.mode() })
     }
 }
 
 struct Kept {
-    digest: Sha256,
+    measured: Arc<Measured>,
     used: u64,
 }
 
-pub struct Hashes {
+/// What files held, the least recently used forgotten first.
+pub struct Files {
     files: HashMap<Stamp, Kept>,
     clock: u64,
-    read_bytes: u64,
-    running_bytes_left: u64,
 }
 
-impl Hashes {
+impl Files {
     pub fn new() -> Self {
-        Self { files: HashMap::new(), clock: 0, read_bytes: 0, running_bytes_left: RUNNING_BYTES_MAX }
+        Self { files: HashMap::new(), clock: 0 }
     }
 
-    /// The file that `raw` has just begun to run; `None` where it has gone, is another by now, or is too large.
-    pub fn executed(&mut self, raw: &RawProcess, now: Timestamp) -> Option<Sha256> {
-        self.digest(raw, now, FILE_BYTES_MAX)
-    }
-
-    /// The file of a process that was met while it ran; also `None` when the budget for those is used up.
-    pub fn running(&mut self, raw: &RawProcess, now: Timestamp) -> Option<Sha256> {
-        let before = self.read_bytes;
-        let digest = self.digest(raw, now, FILE_BYTES_MAX.min(self.running_bytes_left));
-        self.running_bytes_left = self.running_bytes_left.saturating_sub(self.read_bytes - before);
-        digest
-    }
-
-    fn digest(&mut self, raw: &RawProcess, now: Timestamp, bytes_max: u64) -> Option<Sha256> {
-        // A kernel thread has no file.
-        if raw.exe.is_empty() && raw.exe_file.is_none() {
-            return None;
-        }
-        let (mut file, meta) = open_running(raw).or_else(|| open_named(raw, now))?;
-        let stamp = Stamp::of(&meta);
+    pub fn get(&mut self, stamp: &Stamp) -> Option<Arc<Measured>> {
         self.clock += 1;
-        if let Some(kept) = self.files.get_mut(&stamp) {
-            kept.used = self.clock;
-            return Some(kept.digest);
-        }
-        if stamp.size > bytes_max {
-            return None;
-        }
-        self.read_bytes += stamp.size;
-        let digest = read(&mut file, stamp.size)?;
-        // Written to while it was read: the digest is of no content that ever was.
-        if Stamp::of(&file.metadata().ok()?) != stamp {
-            return None;
-        }
-        if stamp.settled(now) {
-            self.keep(stamp, digest);
-        }
-        Some(digest)
+        let kept = self.files.get_mut(stamp)?;
+        kept.used = self.clock;
+        Some(Arc::clone(&kept.measured))
     }
 
-    fn keep(&mut self, stamp: Stamp, digest: Sha256) {
-        if self.files.len() >= FILES_MAX {
+    /// Not for a file that may have changed again without showing it.
+    pub fn keep(&mut self, stamp: Stamp, measured: Arc<Measured>, now: Timestamp) {
+        if !stamp.settled(now) {
+            return;
+        }
+        if self.files.len() >= FILES_MAX && !self.files.contains_key(&stamp) {
             // A walk over all: rare, and cheap beside the reading that came before it.
             let oldest = self.files.iter().min_by_key(|(_, kept)| kept.used).map(|(stamp, _)| *stamp);
             oldest.map(|stamp| self.files.remove(&stamp));
         }
-        self.files.insert(stamp, Kept { digest, used: self.clock });
+        self.clock += 1;
+        self.files.insert(stamp, Kept { measured, used: self.clock });
     }
 }
 
-fn open_running(raw: &RawProcess) -> Option<(File, Metadata)> {
+/// The file that `raw` runs; `None` where it has gone or is another by now.
+pub fn executed(raw: &RawProcess, now: Timestamp) -> Option<Opened> {
+    // A kernel thread has no file.
+    if raw.exe.is_empty() && raw.exe_file.is_none() {
+        return None;
+    }
+    open_running(raw).or_else(|| open_named(raw, now)).and_then(Opened::of)
+}
+
+/// The file that was written; `None` where another stands at its path by now, or none. Some file systems show another
+/// device than the kernel's own records do.
+pub fn written(path: &str, id: FileId) -> Option<Opened> {
+    let fits = |meta: &Metadata| meta.is_file() && (id.ino == 0 || meta.ino() == id.ino);
+    fs::symlink_metadata(path).ok().filter(fits)?;
+    let file = open(path)?;
+    file.metadata().ok().filter(fits)?;
+    Opened::of(file)
+}
+
+fn open(path: &str) -> Option<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).ok()
+}
+
+fn open_running(raw: &RawProcess) -> Option<File> {
     let file = File::open(format!("/proc/{}/exe", raw.pid)).ok()?;
-    let meta = file.metadata().ok()?;
-    is_the_one(raw, &meta).then_some((file, meta))
+    is_the_one(raw, &file.metadata().ok()?).then_some(file)
 }
 
 /// The process is gone or runs something else already: the file at its path, if it is the same inode and has not
 /// changed since the exec. Looked at before it is opened, so that no pipe or device is.
-fn open_named(raw: &RawProcess, now: Timestamp) -> Option<(File, Metadata)> {
+fn open_named(raw: &RawProcess, now: Timestamp) -> Option<File> {
     let fits = |meta: &Metadata| {
         meta.is_file()
             && raw.exe_file == Some(FileId { dev: meta.dev(), ino: meta.ino() })
             && Stamp::of(meta).changed_ns() <= now.0
     };
     fs::symlink_metadata(&raw.exe).ok().filter(fits)?;
-    let flags = libc::O_NONBLOCK | libc::O_NOFOLLOW;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(&raw.exe).ok()?;
-    let meta = file.metadata().ok().filter(fits)?;
-    Some((file, meta))
+    let file = open(&raw.exe)?;
+    file.metadata().ok().filter(fits)?;
+    Some(file)
 }
 
 /// The process may run another image by now. Overlay file systems show another device than the kernel's own records
@@ -140,17 +153,9 @@ fn is_the_one(raw: &RawProcess, meta: &Metadata) -> bool {
     }
 }
 
-fn read(file: &mut File, size: u64) -> Option<Sha256> {
-    let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0u8; 64 * 1024];
-    // One byte more than the size would already be another file.
-    let mut file = file.take(size + 1);
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(Sha256(hasher.finalize().into())),
-            read => hasher.update(&buffer[..read]),
-        }
-    }
+/// Whether a measurement taken of this open file is one of the state it had before.
+pub fn unchanged(file: &File, stamp: &Stamp) -> bool {
+    file.metadata().is_ok_and(|meta| Stamp::of(&meta) == *stamp)
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
-//! Owns: one raw description to one process image: names, container, hash, drill mark.
+//! Owns: one raw description to one process image: names, container, drill mark.
 //! Never: lineage; the table sets the parent.
 
-use picket_model::raw::RawProcess;
-use picket_model::{Process, ProcessKey, Timestamp};
+use std::path::Path;
+use std::sync::Arc;
 
-use super::hash::Hashes;
+use picket_model::raw::RawProcess;
+use picket_model::{Context, Process, ProcessKey, Timestamp};
+
+use super::runtimes::{Identity, Runtimes};
 use super::users::Users;
 use super::{container, drill};
 
@@ -14,12 +17,12 @@ const MEMFD: &str = "/memfd:";
 
 pub struct Images {
     users: Users,
-    hashes: Hashes,
+    runtimes: Runtimes,
 }
 
 impl Images {
     pub fn new() -> Self {
-        Self { users: Users::new(PASSWD), hashes: Hashes::new() }
+        Self { users: Users::new(PASSWD), runtimes: Runtimes::new(Path::new("/")) }
     }
 
     /// The image that `raw` has just begun to run. What the tier could not say is taken from the image `before`.
@@ -42,20 +45,21 @@ impl Images {
                 raw.cgroup.clone_from(&before.cgroup);
             }
         }
-        let sha256 = self.hashes.executed(&raw, now);
         let drill = is_drill(&raw, before, parent);
-        Process { exe_sha256: sha256, drill, ..self.image(key, raw) }
+        Process { drill, ..self.image(key, raw, now) }
     }
 
     /// The image of a process that was met while it ran.
     pub fn running(&mut self, key: ProcessKey, raw: &RawProcess, parent: Option<&Process>, now: Timestamp) -> Process {
-        let sha256 = self.hashes.running(raw, now);
         let drill = is_drill(raw, None, parent);
         let exe_memfd = raw.exe_memfd && raw.exe.starts_with(MEMFD);
-        Process { exe_sha256: sha256, exe_memfd, drill, ..self.image(key, raw.clone()) }
+        Process { exe_memfd, drill, ..self.image(key, raw.clone(), now) }
     }
 
-    fn image(&mut self, key: ProcessKey, raw: RawProcess) -> Process {
+    fn image(&mut self, key: ProcessKey, raw: RawProcess, now: Timestamp) -> Process {
+        let container = container::id(&raw.cgroup).map(str::to_owned);
+        let identity = container.as_deref().map(|id| self.runtimes.identity(id, now)).unwrap_or_default();
+        let context = contained(raw.context.map(|context| *context), identity);
         Process {
             key,
             user: raw.uid.map(|uid| self.users.name(uid)).unwrap_or_default(),
@@ -64,7 +68,7 @@ impl Images {
             gid: raw.gid.unwrap_or(u32::MAX),
             login_uid: raw.login_uid,
             session: raw.session.unwrap_or(0),
-            container: container::id(&raw.cgroup).map(str::to_owned),
+            container,
             exe: raw.exe,
             name: raw.name,
             argv: raw.argv,
@@ -74,9 +78,19 @@ impl Images {
             exe_sha256: None,
             exe_memfd: raw.exe_memfd,
             drill: false,
+            context: context.map(Arc::new),
             parent: None,
         }
     }
+}
+
+/// The surroundings, with what the container's run-time says.
+fn contained(context: Option<Context>, identity: Identity) -> Option<Context> {
+    if identity == Identity::default() {
+        return context;
+    }
+    let Identity { image, name: container_name, pod } = identity;
+    Some(Context { image, container_name, pod, ..context.unwrap_or_default() })
 }
 
 /// Inherited, or the process is the drill itself. A drill that runs another program stays one.

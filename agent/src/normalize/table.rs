@@ -6,7 +6,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 
 use picket_model::process::ANCESTORS_MAX;
-use picket_model::{Process, ProcessKey, Timestamp};
+use picket_model::{Context, Process, ProcessKey, Sha256, Timestamp};
 
 /// File and network records of a process come by another ring than its exit, at most a few looks of 100 ms later.
 /// Longer would fill the table during a build, which ends thousands of processes a second.
@@ -32,7 +32,7 @@ impl Default for Limits {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ImageId(u64);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,6 +103,15 @@ impl Table {
 
     pub fn process(&self, id: ImageId) -> Option<&Arc<Process>> {
         self.images.get(&id).map(|image| &image.process)
+    }
+
+    /// What the image's file holds became known. Children that were made before keep their picture of the parent.
+    pub fn digest(&mut self, id: ImageId, sha256: Sha256) -> Option<&Arc<Process>> {
+        let image = self.images.get_mut(&id)?;
+        if image.process.exe_sha256 != Some(sha256) {
+            Arc::make_mut(&mut image.process).exe_sha256 = Some(sha256);
+        }
+        Some(&image.process)
     }
 
     pub fn parent(&self, id: ImageId) -> Option<ImageId> {
@@ -203,6 +212,30 @@ impl Table {
     /// Processes that had to leave before their time, and chains that were cut, since the last call.
     pub fn take_losses(&mut self) -> (u64, u64) {
         (std::mem::take(&mut self.evicted), std::mem::take(&mut self.cut))
+    }
+
+    /// Every image with its parent and whether it is a live process's, parents before children.
+    pub fn images(&self) -> Vec<(ImageId, &Process, Option<ImageId>, bool)> {
+        let mut all: Vec<_> = self
+            .images
+            .iter()
+            .map(|(id, image)| (*id, &*image.process, image.parent, image.state == State::Live))
+            .collect();
+        all.sort_unstable_by_key(|(id, ..)| *id);
+        all
+    }
+
+    /// An image of an earlier life of the agent. One that did not live stays only if a child follows: see `settle_all`.
+    pub fn recall(&mut self, process: Process, parent: Option<ImageId>, live: bool, now: Timestamp) -> ImageId {
+        if live {
+            return self.insert(process, parent, false, now);
+        }
+        let above = parent.and_then(|id| self.process(id).cloned());
+        self.add(Arc::new(Process { parent: above, ..process }), parent, State::Past, false)
+    }
+
+    pub fn settle_all(&mut self, ids: &[ImageId]) {
+        ids.iter().rev().for_each(|id| self.settle(*id));
     }
 
     fn add(&mut self, process: Arc<Process>, parent: Option<ImageId>, state: State, guess: bool) -> ImageId {
@@ -321,6 +354,12 @@ fn leaf_key(id: Option<ImageId>, state: State) -> Option<(bool, u64)> {
     }
 }
 
+fn surroundings(context: &Context) -> usize {
+    let texts = [&context.script, &context.image, &context.container_name, &context.pod];
+    let all = texts.into_iter().chain(&context.preload);
+    size_of::<Context>() + all.map(String::capacity).sum::<usize>()
+}
+
 fn weight(process: &Process) -> usize {
     let texts = [&process.exe, &process.name, &process.cwd, &process.user, &process.cgroup];
     let arguments: usize = process.argv.iter().map(|argument| argument.capacity() + size_of::<String>()).sum();
@@ -328,6 +367,7 @@ fn weight(process: &Process) -> usize {
         + size_of::<Process>()
         + texts.into_iter().map(String::capacity).sum::<usize>()
         + process.container.as_ref().map_or(0, String::capacity)
+        + process.context.as_deref().map_or(0, surroundings)
         + arguments
 }
 

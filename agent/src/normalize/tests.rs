@@ -91,7 +91,15 @@ impl Host {
 
 fn written() -> RawKind {
     let id = FileId { dev: 1, ino: 2 };
-    RawKind::File { activity: FileActivity::Write, path: "/f".into(), old_path: None, id, mode: 0, size: None }
+    RawKind::File {
+        activity: FileActivity::Write,
+        path: "/f".into(),
+        old_path: None,
+        id,
+        mode: 0,
+        size: None,
+        path_bytes: None,
+    }
 }
 
 fn line(process: &Process) -> Vec<(u32, &str)> {

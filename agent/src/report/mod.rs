@@ -6,6 +6,7 @@ mod dial;
 mod enrol;
 mod epoch;
 mod error;
+mod filler;
 mod framing;
 mod identity;
 mod lane;

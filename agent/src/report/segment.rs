@@ -11,17 +11,22 @@ use picket_wire::limits::RECORD_BYTES_MAX;
 
 /// Length u32 and crc32c u32, little endian, before each record.
 pub(super) const ENTRY_HEADER_BYTES: u64 = 8;
+/// A system call for each record would cost more than making it. Some 200 records; beyond it they are written at once.
+const UNWRITTEN_MAX: usize = 64 << 10;
 
 pub(super) struct Segment {
     pub path: PathBuf,
     pub first: u64,
     pub count: u64,
+    /// With what is not yet written.
     pub bytes: u64,
     /// The tail was cut off when it was opened: a write that a crash interrupted, or damage with unknown numbers.
     pub torn: bool,
     /// Records that were unreadable and have been replaced, each under its own number.
     pub damaged: u64,
     file: File,
+    /// Whole entries that follow what the file holds.
+    unwritten: Vec<u8>,
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -54,7 +59,7 @@ impl Segment {
             file.set_len(bytes)?;
             file.sync_all()?;
         }
-        Ok(Self { path, first, count, bytes, torn, damaged, file })
+        Ok(Self { path, first, count, bytes, torn, damaged, file, unwritten: Vec::new() })
     }
 
     /// The sequence number that the next record gets.
@@ -62,20 +67,46 @@ impl Segment {
         self.first + self.count
     }
 
-    /// Appends whole or not at all: after a failed write (a full disk) the half record is cut off again.
+    /// Takes the record whole or not at all; it is in the file after [`Segment::write_out`], on disk after
+    /// [`Segment::sync`].
     pub fn append(&mut self, record: &[u8]) -> io::Result<()> {
-        let entry = framed(record);
-        self.file.seek(SeekFrom::Start(self.bytes))?;
-        if let Err(error) = self.file.write_all(&entry) {
-            self.file.set_len(self.bytes)?;
-            return Err(error);
+        if self.unwritten.len() + record.len() > UNWRITTEN_MAX {
+            self.write_out()?;
         }
-        self.bytes += entry.len() as u64;
+        frame(&mut self.unwritten, record);
+        self.bytes += ENTRY_HEADER_BYTES + record.len() as u64;
         self.count += 1;
         Ok(())
     }
 
-    pub fn sync(&self) -> io::Result<()> {
+    /// As [`Segment::append`] and in the file when it returns; not taken where that fails.
+    pub fn append_through(&mut self, record: &[u8]) -> io::Result<()> {
+        self.append(record)?;
+        self.write_out().inspect_err(|_| {
+            let entry = ENTRY_HEADER_BYTES + record.len() as u64;
+            self.unwritten.truncate(self.unwritten.len().saturating_sub(usize::try_from(entry).unwrap_or(usize::MAX)));
+            self.bytes -= entry;
+            self.count -= 1;
+        })
+    }
+
+    /// Writes what was appended. After a failed write (a full disk) the half entry is cut off again, and all of it waits
+    /// for the next try.
+    pub fn write_out(&mut self) -> io::Result<()> {
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        let written = self.bytes - self.unwritten.len() as u64;
+        if let Err(error) = self.file.write_all_at(&self.unwritten, written) {
+            self.file.set_len(written)?;
+            return Err(error);
+        }
+        self.unwritten.clear();
+        Ok(())
+    }
+
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.write_out()?;
         self.file.sync_data()
     }
 
@@ -98,6 +129,15 @@ impl Segment {
     pub fn offset_of(&self, seq: u64) -> io::Result<u64> {
         let skipped = usize::try_from(seq - self.first).unwrap_or(usize::MAX);
         Ok(self.read(0, skipped, usize::MAX)?.1)
+    }
+}
+
+impl Drop for Segment {
+    /// An agent that ends leaves what it took; the next one makes it durable.
+    fn drop(&mut self) {
+        if let Err(error) = self.write_out() {
+            tracing::error!(%error, path = %self.path.display(), "records of the spool could not be written");
+        }
     }
 }
 
@@ -144,7 +184,7 @@ fn rewrite(path: &Path, old: &File, slots: &[Option<Slot>], filler: Filler<'_>) 
             }
             None => filler()?,
         };
-        bytes.extend(framed(&record));
+        frame(&mut bytes, &record);
     }
     let draft = path.with_extension("seg.new");
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
@@ -155,12 +195,10 @@ fn rewrite(path: &Path, old: &File, slots: &[Option<Slot>], filler: Filler<'_>) 
     Ok((file, bytes.len() as u64))
 }
 
-fn framed(record: &[u8]) -> Vec<u8> {
-    let mut entry = Vec::with_capacity(record.len() + 8);
-    entry.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
-    entry.extend_from_slice(&crc32c(record).to_le_bytes());
-    entry.extend_from_slice(record);
-    entry
+fn frame(entries: &mut Vec<u8>, record: &[u8]) {
+    entries.extend_from_slice(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes());
+    entries.extend_from_slice(&crc32c(record).to_le_bytes());
+    entries.extend_from_slice(record);
 }
 
 enum Found {

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use picket_model::{Activity, Event, EventId, Lane, LossCount, Position, Record, Timestamp};
+use picket_model::{Lane, LossCount, Position, Record, Timestamp};
 use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::epoch;
+use super::filler::filler;
 use super::segment::Segment;
 
 /// How long a record that is not urgent may wait for its fsync.
@@ -127,10 +128,24 @@ impl Spool {
         Ok(position)
     }
 
-    /// Appends without waiting for the disk: durable with the next urgent `append`, or within 100 ms.
+    /// Appends without waiting for the disk: durable with the next urgent `append`, after `settle`, or within 100 ms.
     pub fn write(&self, record: &Record) -> Result<Position, SpoolError> {
         let bytes = picket_wire::encode_record(record);
         self.lock().append(record.lane(), &bytes, false)
+    }
+
+    /// Ends a run of `append`s and `write`s: urgent records are on disk when it returns, by one sync for all of them;
+    /// the others outlive this process, and are durable within 100 ms.
+    pub fn settle(&self) -> Result<(), SpoolError> {
+        let mut inner = self.lock();
+        let urgent = &mut inner.lanes[Lane::Urgent as usize];
+        let before = urgent.durable;
+        urgent.sync()?;
+        if urgent.durable > before {
+            self.ready.notify_one();
+        }
+        let mut open = inner.lanes.iter_mut().filter_map(|lane| lane.segments.back_mut());
+        open.try_for_each(|last| last.write_out().map_err(at(&last.path)))
     }
 
     #[must_use]
@@ -204,9 +219,11 @@ impl Inner {
         }
         let Some(last) = state.segments.back_mut() else { return Err(SpoolError::Shed(lane)) };
         let seq = last.next();
-        last.append(bytes).map_err(at(&last.path))?;
         if durably {
+            last.append_through(bytes).map_err(at(&last.path))?;
             state.sync()?;
+        } else {
+            last.append(bytes).map_err(at(&last.path))?;
         }
         Ok(Position { epoch, lane, seq })
     }
@@ -340,7 +357,7 @@ impl LaneState {
     }
 
     fn sync(&mut self) -> Result<(), SpoolError> {
-        let Some(last) = self.segments.back() else { return Ok(()) };
+        let Some(last) = self.segments.back_mut() else { return Ok(()) };
         if self.durable + 1 < last.next() || self.durable == 0 {
             last.sync().map_err(at(&last.path))?;
         }
@@ -353,29 +370,26 @@ fn path(dir: &Path, lane: Lane, first: u64) -> PathBuf {
     dir.join(format!("{}-{first:020}.seg", lane.word()))
 }
 
-/// What stands under the number of a record that the disk no longer gives; how many it were is told as a loss.
-fn filler() -> io::Result<Vec<u8>> {
-    let mut id = [0; 16];
-    getrandom::fill(&mut id).map_err(|error| io::Error::other(error.to_string()))?;
-    let (what, detail) = ("record lost".to_owned(), "the disk damaged the record of this number".to_owned());
-    let activity = Activity::Agent { what, detail };
-    let event = Event { id: EventId::from_bytes(id), time: super::now(), process: None, activity };
-    Ok(picket_wire::encode_record(&Record::Event { event }))
-}
-
 /// Makes appended records durable every 100 ms until the last handle is gone.
 fn flush(spool: &Weak<Mutex<Inner>>, ready: &Notify) {
+    let mut failing = false;
     loop {
         thread::sleep(FLUSH_EVERY);
         let Some(inner) = spool.upgrade() else { return };
         let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = None;
         for lane in &mut inner.lanes {
             let before = lane.durable;
             match lane.sync() {
                 Ok(()) if lane.durable > before => ready.notify_one(),
                 Ok(()) => {}
-                Err(error) => tracing::error!(%error, "the spool could not be made durable"),
+                Err(error) => failed = Some(error),
             }
         }
+        // A full disk stays full for longer than a tenth of a second: it is said once.
+        if let Some(error) = failed.as_ref().filter(|_| !failing) {
+            tracing::error!(%error, "the spool could not be made durable");
+        }
+        failing = failed.is_some();
     }
 }

@@ -48,6 +48,32 @@ fn numbers_go_on_after_reopening_and_after_everything_is_acknowledged() {
 }
 
 #[test]
+fn a_settled_spool_holds_what_an_end_of_the_process_must_not_take() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    spool.write(&urgent(1)).unwrap();
+    spool.append(&bulk(2)).unwrap();
+    spool.settle().unwrap();
+    // Urgent: to be sent at once. The other: in the file, which a killed process leaves behind as it is.
+    let pending = spool.pending(Lane::Urgent, 1).unwrap().unwrap();
+    assert_eq!(pending.records, [picket_wire::encode_record(&urgent(1))]);
+    let left = fs::read(dir.path().join("bulk-00000000000000000001.seg")).unwrap();
+    assert_eq!(left[8..], picket_wire::encode_record(&bulk(2)));
+}
+
+#[test]
+fn records_that_are_not_yet_written_stay_few() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();
+    let bytes = picket_wire::encode_record(&bulk(1)).len() as u64 + 8;
+    for number in 0..10_000 {
+        spool.append(&bulk(number)).unwrap();
+    }
+    let written = fs::metadata(dir.path().join("bulk-00000000000000000001.seg")).unwrap().len();
+    assert!(10_000 * bytes - written <= 65_536 + 8, "{written} of {}", 10_000 * bytes);
+}
+
+#[test]
 fn a_torn_tail_is_cut_and_counted() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(dir.path(), SpoolLimits::default()).unwrap();

@@ -1,7 +1,9 @@
 //! Owns: the order in which the stages see one record: normalize, detect, decide, contain, report.
 //! Never: threads or waiting; whoever calls decides when.
 
+mod focus;
 mod orders;
+mod peace;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
@@ -10,8 +12,8 @@ use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
 use picket_model::{
-    Action, ActionId, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, LossCount, Process,
-    ProcessKey, Record, Sha256, Timestamp,
+    Action, ActionId, ActionReport, ActionState, Activity, Coverage, Detection, Event, EventId, FileId, HostId,
+    LossCount, Process, ProcessKey, Record, Sha256, Timestamp,
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
@@ -28,8 +30,9 @@ use crate::facts;
 use crate::normalize::Normalizer;
 use crate::procfs::{self, View};
 use crate::report::{Identity, Spool, SpoolError};
-use crate::sensor::{ExecDenyMap, Source};
+use crate::sensor::{ExecDenyMap, InterestSetter, Peace, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
+use crate::worker::{Done, Pool};
 
 /// Ticks of a quarter second between two writes of `status.json`.
 const STATUS_TICKS: u32 = 20;
@@ -49,10 +52,14 @@ pub struct Engine {
     system_files: SystemFiles,
     spool: Spool,
     shared: Arc<status::Shared>,
+    host: HostId,
+    policy_key: [u8; 32],
+    peace: Peace,
     ids: Box<dyn FnMut() -> [u8; 16] + Send>,
     /// Questions that wait for a person, each with the very file that is meant.
     asked: HashMap<ActionId, (Action, Option<FileId>)>,
     hunt: Hunt,
+    interest: Option<Box<dyn InterestSetter>>,
     lost: BTreeMap<String, u64>,
     events_seen: u64,
     ticks: u32,
@@ -79,6 +86,14 @@ impl Trigger {
             file: decide::file_meant(detection),
         }
     }
+}
+
+/// What the engine writes to, and what works beside it.
+pub struct Links {
+    pub spool: Spool,
+    pub shared: Arc<status::Shared>,
+    pub peace: Peace,
+    pub pool: Pool,
 }
 
 /// What decide may ask of the process table.
@@ -117,10 +132,10 @@ impl Engine {
         config: &Config,
         identity: &Identity,
         keeper: Keeper,
-        spool: Spool,
         source: &mut dyn Source,
-        shared: Arc<status::Shared>,
+        links: Links,
     ) -> anyhow::Result<Self> {
+        let Links { spool, shared, peace, pool } = links;
         let host = identity.host();
         let mut decide = Decide::new(host, std::process::id(), super::ids::source());
         let (detector, broken_rules) = match keeper.ready()? {
@@ -135,7 +150,7 @@ impl Engine {
         let (containment, recovered) = Containment::open(options, deny)?;
         let mut engine = Self {
             state_dir: config.state_dir.clone(),
-            normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()),
+            normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()).reading_by(pool),
             detect: Detect::new(host, detector, super::ids::source()),
             decide,
             containment,
@@ -144,19 +159,26 @@ impl Engine {
             system_files: SystemFiles::default(),
             spool,
             shared,
+            host,
+            policy_key: identity.policy_key(),
+            peace,
             ids: super::ids::source(),
             asked: HashMap::new(),
             hunt: Hunt::default(),
+            interest: source.interest_setter(),
             lost: BTreeMap::new(),
             events_seen: 0,
             ticks: 0,
             said: (false, false),
         };
+        engine.recall();
         engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
+        engine.coverage(source.coverage());
         if let Some(why) = broken_rules {
             engine.shared.change(|status| status.blind_spots.push(status::BROKEN_RULES.to_owned()));
             engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
         }
+        engine.set_interest();
         for report in recovered {
             engine.report(report);
         }
@@ -181,10 +203,21 @@ impl Engine {
                 self.event(event);
             }
         }
+        if let Err(error) = self.spool.settle() {
+            // What could not be written waits; when too much does, the next record is shed and counted.
+            tracing::debug!(%error, "records wait for the disk");
+        }
+    }
+
+    pub fn measured(&mut self, done: Done) {
+        for event in self.normalizer.measured(done, now()) {
+            self.event(event);
+        }
     }
 
     fn event(&mut self, event: Event) {
         self.events_seen += 1;
+        self.watch_drill(&event);
         let detections = self.detect.observe(&event);
         let straggler = self.hunt.straggler(&event);
         self.keep(&Record::Event { event });
@@ -200,16 +233,18 @@ impl Engine {
         }
     }
 
-    /// Written first, then acted upon; both are durable once the action's report is.
-    fn detection(&mut self, detection: Detection) {
+    /// Written first, then acted upon; both are durable once the action's report is. A detection that nothing follows is
+    /// durable with its batch: a sync for each would let a flood of them hold up everything else.
+    fn detection(&mut self, mut detection: Detection) {
+        if let Some(process) = detection.event.process.as_ref().filter(|_| decide::needs_digest(&detection)) {
+            detection.event.process = Some(self.normalizer.with_digest(process, now()));
+        }
+        self.watch_suspect(&detection);
         let judgements = self.decide.on_detection(&detection, &Around(&self.normalizer, &self.system_files), now());
         tracing::warn!(rule = %detection.rule, severity = detection.severity.word(), "{}", detection.title);
         let trigger = Trigger::of(&detection);
         self.hunt.begin(&judgements, &detection);
-        let record = Record::Detection { detection };
-        if judgements.is_empty() {
-            self.keep(&record);
-        } else if let Err(error) = self.spool.write(&record) {
+        if let Err(error) = self.spool.write(&Record::Detection { detection }) {
             self.spool_failed(&error);
         }
         for judgement in judgements {
@@ -262,6 +297,15 @@ impl Engine {
             self.decide.forget(&report.action.kind);
         }
         self.keep(&Record::Action { report });
+    }
+
+    /// What the sensor sees of each row: told once, and again when it changes.
+    pub fn coverage(&mut self, rows: Vec<Coverage>) {
+        if rows.is_empty() {
+            return;
+        }
+        self.shared.change(|status| status.coverage.clone_from(&rows));
+        self.own(Activity::Coverage { rows });
     }
 
     fn speak(&mut self, what: &str, detail: &str) {

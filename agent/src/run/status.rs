@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use picket_model::{HostId, HostStatus, Tier, Timestamp};
+use picket_model::{Coverage, HostId, HostStatus, Tier, Timestamp, TypeCount};
 
 use super::unpoisoned;
 use crate::config::Config;
@@ -37,6 +37,8 @@ impl Shared {
             resident_bytes: 0,
             cpu_ms: 0,
             events_seen: 0,
+            accounts: Vec::new(),
+            coverage: Vec::new(),
         })))
     }
 
@@ -92,5 +94,33 @@ fn said(status: &HostStatus, running: bool) -> String {
     line("lost", if losses.is_empty() { "nothing".into() } else { losses.join(", ") });
     line("memory", format!("{} MiB", status.resident_bytes / (1 << 20)));
     line("cpu time", format!("{} ms", status.cpu_ms));
+    accounts(&mut text, &status.accounts);
+    coverage(&mut text, &status.coverage);
     text
+}
+
+/// What became of the sensor's records. What the kernel still holds is neither delivered nor dropped yet.
+fn accounts(text: &mut String, accounts: &[TypeCount]) {
+    if accounts.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n{:<14} {:>12} {:>12} {:>12} {:>12}",
+        "records", "filtered", "produced", "delivered", "dropped"
+    );
+    for TypeCount { kind, filtered, produced, delivered, dropped } in accounts {
+        let _ = writeln!(text, "{kind:<14} {filtered:>12} {produced:>12} {delivered:>12} {dropped:>12}");
+    }
+}
+
+fn coverage(text: &mut String, rows: &[Coverage]) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\n{:<24} seen by", "row");
+    for Coverage { row, hook, limit } in rows {
+        let hook = if hook.is_empty() { "cannot see" } else { hook };
+        let _ = writeln!(text, "{row:<24} {hook}{}{limit}", if limit.is_empty() { "" } else { ": " });
+    }
 }

@@ -1,15 +1,17 @@
-//! Owns: tests of digests on real processes that run real files.
-//! Never: a digest without a file.
+//! Owns: tests of finding the file of real processes, and of what is remembered of files.
+//! Never: a digest.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use picket_model::raw::RawProcess;
 use picket_model::{FileId, Sha256, Timestamp};
-use sha2::Digest;
 
-use super::{FILE_BYTES_MAX, FILES_MAX, Hashes, Kept, Stamp};
+use super::{FILES_MAX, Files, Stamp, executed, unchanged, written};
 use crate::procfs;
+use crate::worker::Measured;
 
 /// Far enough ahead that every file of the test counts as settled.
 const LATER: Timestamp = Timestamp(u64::MAX);
@@ -20,10 +22,6 @@ impl Running {
     /// A copy of `cat` that waits for its input.
     fn start(program: &Path) -> Self {
         std::fs::copy("/bin/cat", program).unwrap();
-        Self::again(program)
-    }
-
-    fn again(program: &Path) -> Self {
         Self(Command::new(program).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
     }
 
@@ -39,62 +37,69 @@ impl Drop for Running {
     }
 }
 
-fn digest(file: &str) -> Sha256 {
-    Sha256(sha2::Sha256::digest(std::fs::read(file).unwrap()).into())
+/// What stands in the file that was found.
+fn found(raw: &RawProcess, now: Timestamp) -> Option<Vec<u8>> {
+    let mut opened = executed(raw, now)?;
+    let mut bytes = Vec::new();
+    opened.file.read_to_end(&mut bytes).unwrap();
+    Some(bytes)
+}
+
+fn cat() -> Option<Vec<u8>> {
+    Some(std::fs::read("/bin/cat").unwrap())
+}
+
+fn measured() -> Arc<Measured> {
+    Arc::new(Measured {
+        size: 0,
+        sha256: Sha256([0; 32]),
+        md5: [0; 16],
+        tlsh: None,
+        entropy_millibits: 0,
+        header: vec![],
+        content: vec![],
+    })
 }
 
 #[test]
-fn the_executed_file_is_hashed_even_when_its_name_is_gone() {
+fn the_executed_file_is_found_even_when_its_name_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program");
     let running = Running::start(&program);
-    let mut hashes = Hashes::new();
     std::fs::remove_file(&program).unwrap();
     std::fs::write(&program, "another file of that name").unwrap();
-    assert_eq!(hashes.executed(&running.raw(), LATER), Some(digest("/bin/cat")));
+    assert_eq!(found(&running.raw(), LATER), cat());
 }
 
 #[test]
-fn a_file_is_read_once_and_again_when_it_changed() {
+fn a_change_shows_in_the_stamp() {
     let directory = tempfile::tempdir().unwrap();
     let program = directory.path().join("program");
-    let running = Running::start(&program);
-    let mut hashes = Hashes::new();
-    let first = hashes.executed(&running.raw(), LATER);
-    let read = hashes.read_bytes;
-    assert_eq!(hashes.executed(&Running::again(&program).raw(), LATER), first);
-    assert_eq!(hashes.read_bytes, read, "the second run of it is not read");
-    drop(running);
-    let mut bytes = std::fs::read(&program).unwrap();
-    bytes.push(0);
-    std::fs::write(&program, bytes).unwrap();
-    let changed = hashes.executed(&Running::again(&program).raw(), LATER);
-    assert!(changed.is_some() && changed != first);
+    drop(Running::start(&program));
+    let opened = written(program.to_str().unwrap(), FileId::default()).unwrap();
+    assert!(unchanged(&opened.file, &opened.stamp));
+    std::fs::OpenOptions::new()
+        .append(true)
+        .open(&program)
+        .map(|mut f| std::io::Write::write_all(&mut f, b"x"))
+        .unwrap()
+        .unwrap();
+    assert!(!unchanged(&opened.file, &opened.stamp));
 }
 
 #[test]
-fn a_fresh_file_is_not_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let running = Running::start(&directory.path().join("program"));
-    let mut hashes = Hashes::new();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    assert!(hashes.executed(&running.raw(), Timestamp::from_millis(now.as_millis().try_into().unwrap())).is_some());
-    assert!(hashes.files.is_empty());
-}
-
-#[test]
-fn another_image_under_the_pid_gives_no_digest() {
+fn another_image_under_the_pid_is_not_taken() {
     let directory = tempfile::tempdir().unwrap();
     let running = Running::start(&directory.path().join("program"));
     let mut raw = running.raw();
     let file = raw.exe_file.unwrap();
     raw.exe_file = Some(FileId { ino: file.ino + 1, ..file });
-    assert_eq!(Hashes::new().executed(&raw, LATER), None);
+    assert_eq!(found(&raw, LATER), None);
     // Where devices are not comparable the path decides.
     raw.exe_file = Some(FileId { dev: file.dev + 1, ino: file.ino + 1 });
-    assert!(Hashes::new().executed(&raw, LATER).is_some());
+    assert_eq!(found(&raw, LATER), cat());
     raw.exe = "/bin/sh".into();
-    assert_eq!(Hashes::new().executed(&raw, LATER), None);
+    assert_eq!(found(&raw, LATER), None);
 }
 
 #[test]
@@ -104,49 +109,31 @@ fn a_process_that_is_gone_leaves_its_unchanged_file() {
     let mut raw = Running::start(&program).raw();
     // As if its pid were free by now; the kernel gives none as large.
     raw.pid = 5_000_000;
-    assert_eq!(Hashes::new().executed(&raw, LATER), Some(digest("/bin/cat")));
-    assert_eq!(Hashes::new().executed(&raw, Timestamp(1)), None, "it changed after it ran");
+    assert_eq!(found(&raw, LATER), cat());
+    assert_eq!(found(&raw, Timestamp(1)), None, "it changed after it ran");
     let file = raw.exe_file.take().unwrap();
-    assert_eq!(Hashes::new().executed(&raw, LATER), None, "a path alone proves nothing");
+    assert_eq!(found(&raw, LATER), None, "a path alone proves nothing");
     raw.exe_file = Some(file);
     std::fs::rename(&program, directory.path().join("moved")).unwrap();
     std::fs::copy("/bin/cat", &program).unwrap();
-    assert_eq!(Hashes::new().executed(&raw, LATER), None, "another file has the name");
+    assert_eq!(found(&raw, LATER), None, "another file has the name");
     std::fs::remove_file(&program).unwrap();
     nix::unistd::mkfifo(&program, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    assert_eq!(Hashes::new().executed(&raw, LATER), None, "a pipe is not opened");
+    assert_eq!(found(&raw, LATER), None, "a pipe is not opened");
+    assert!(written(program.to_str().unwrap(), FileId::default()).is_none());
 }
 
 #[test]
-fn a_huge_program_and_a_spent_budget_give_no_digest() {
-    let directory = tempfile::tempdir().unwrap();
-    let program = directory.path().join("program");
-    drop(Running::start(&program));
-    let file = std::fs::OpenOptions::new().write(true).open(&program).unwrap();
-    file.set_len(FILE_BYTES_MAX + 1).unwrap();
-    drop(file);
-    let running = Running::again(&program);
-    assert_eq!(Hashes::new().executed(&running.raw(), LATER), None);
-    let small = Running::start(&directory.path().join("small"));
-    let mut hashes = Hashes::new();
-    hashes.running_bytes_left = 10;
-    assert_eq!(hashes.running(&small.raw(), LATER), None);
-    hashes.running_bytes_left = 64 << 20;
-    assert!(hashes.running(&small.raw(), LATER).is_some());
-    assert!(hashes.running_bytes_left < 64 << 20);
-}
-
-#[test]
-fn the_least_recently_used_gives_way() {
-    let mut hashes = Hashes::new();
+fn the_least_recently_used_gives_way_and_a_fresh_file_is_not_kept() {
+    let mut files = Files::new();
     let stamp = |ino: usize| Stamp { dev: 1, ino: ino as u64, ctime: (0, 0), size: 0 };
     for ino in 0..FILES_MAX + 10 {
-        hashes.clock += 1;
-        hashes.keep(stamp(ino), Sha256([0; 32]));
-        if let Some(Kept { used, .. }) = hashes.files.get_mut(&stamp(0)) {
-            *used = hashes.clock;
-        }
+        files.keep(stamp(ino), measured(), LATER);
+        assert!(files.get(&stamp(0)).is_some());
     }
-    assert_eq!(hashes.files.len(), FILES_MAX);
-    assert!(hashes.files.contains_key(&stamp(0)) && !hashes.files.contains_key(&stamp(1)));
+    assert_eq!(files.files.len(), FILES_MAX);
+    assert!(files.get(&stamp(1)).is_none());
+    let mut files = Files::new();
+    files.keep(stamp(1), measured(), Timestamp(super::SETTLED_NS));
+    assert!(files.get(&stamp(1)).is_none());
 }

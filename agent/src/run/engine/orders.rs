@@ -57,6 +57,7 @@ impl Engine {
                 let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
                 self.decide.adopt(authority);
                 self.detect.replace(detector);
+                self.set_interest();
                 self.shared.change(|status| status.blind_spots.retain(|spot| spot != status::BROKEN_RULES));
                 self.speak("bundle accepted", &format!("{name} version {version}"));
                 self.refresh();

@@ -1,11 +1,18 @@
 //! Owns: what falls due with time: leases, losses, requests from this host, the status.
 //! Never: a record of the sensor.
 
+use std::io::Read;
+
 use picket_model::{Activity, LossCount};
 
 use super::{Engine, STATUS_TICKS, now};
 use crate::facts;
+use crate::normalize::SNAPSHOT_BYTES_MAX;
 use crate::run::{release, status, write_whole};
+
+/// The lineage is written once a minute and at the end: what a crash costs is the parents of its last minute.
+const LINEAGE_TICKS: u32 = 240;
+const LINEAGE: &str = "lineage";
 
 impl Engine {
     /// Leases, losses, requests from this host, the status. True when something changed that others should hear of.
@@ -13,12 +20,19 @@ impl Engine {
         for report in self.containment.expire(now()) {
             self.report(report);
         }
+        for event in self.normalizer.settle(now()) {
+            self.event(event);
+        }
         self.losses();
         self.release_requested();
+        self.keep_peace();
         self.refresh();
         self.ticks += 1;
         if self.ticks.is_multiple_of(STATUS_TICKS) {
             self.write_status();
+        }
+        if self.ticks.is_multiple_of(LINEAGE_TICKS) {
+            self.remember();
         }
         let status = self.shared.current();
         let said = (status.isolated, status.conservative);
@@ -27,8 +41,24 @@ impl Engine {
 
     pub fn stopped(&mut self, why: &str) {
         self.speak("stopped", why);
+        self.remember();
         self.refresh();
         self.write_status();
+    }
+
+    /// Writes down who made whom, for parents end before their children do.
+    fn remember(&self) {
+        if let Err(error) = write_whole(&self.state_dir.join(LINEAGE), &self.normalizer.snapshot()) {
+            tracing::warn!(%error, "the lineage of processes could not be kept for the agent's next start");
+        }
+    }
+
+    pub(super) fn recall(&mut self) {
+        let mut text = Vec::new();
+        let file = std::fs::File::open(self.state_dir.join(LINEAGE));
+        if file.and_then(|file| file.take(SNAPSHOT_BYTES_MAX).read_to_end(&mut text)).is_ok() {
+            self.normalizer.recall(&text, now());
+        }
     }
 
     fn losses(&mut self) {

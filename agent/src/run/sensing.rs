@@ -1,0 +1,52 @@
+//! Owns: the sensor's thread: its records to the engine, its account and its coverage to the status.
+//! Never: what a record means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Input;
+use super::status::Shared;
+use crate::sensor::Source;
+
+/// How long one wait for the kernel's rings may last; stopping takes no longer.
+const WAIT: Duration = Duration::from_millis(500);
+/// The account is read from the kernel's counters this often.
+const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
+
+pub fn start(
+    mut source: Box<dyn Source>,
+    inputs: SyncSender<Input>,
+    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+) -> anyhow::Result<thread::JoinHandle<()>> {
+    let mut coverage = source.coverage();
+    let mut due = Instant::now();
+    let work = move || {
+        while !stop.load(Ordering::SeqCst) {
+            let input = match source.next(WAIT) {
+                Ok(records) => Input::Records(records),
+                Err(error) => Input::SensorEnded(error.to_string()),
+            };
+            let ended = matches!(input, Input::SensorEnded(_));
+            let empty = matches!(&input, Input::Records(records) if records.is_empty());
+            if !empty && (inputs.send(input).is_err() || ended) {
+                return;
+            }
+            if Instant::now() >= due {
+                due = Instant::now() + ACCOUNT_EVERY;
+                shared.change(|status| status.accounts = source.accounts());
+                let rows = source.coverage();
+                if rows != coverage {
+                    coverage.clone_from(&rows);
+                    if inputs.send(Input::Coverage(rows)).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    };
+    Ok(thread::Builder::new().name("sensor".into()).spawn(work)?)
+}

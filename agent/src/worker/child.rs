@@ -1,0 +1,122 @@
+//! Owns: one worker process as the agent sees it: started, asked, ended.
+//! Never: waiting longer than it was told to.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+use super::protocol::{Measured, REPLY_BYTES_MAX, Reply, Request};
+use crate::sys::passing;
+
+/// A process starts and confines itself in a few milliseconds; a host that swaps needs longer.
+const START_WITHIN: Duration = Duration::from_secs(10);
+/// A killed process that is not gone by then hangs in the kernel, on a file system that does not answer.
+const END_WITHIN: Duration = Duration::from_millis(500);
+
+pub struct Worker {
+    process: Child,
+    socket: OwnedFd,
+    pub landlock: bool,
+}
+
+/// Why there is no measurement.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// The worker had ended before it was asked.
+    Gone,
+    /// It took too long.
+    Timeout,
+    /// The worker ended, or spoke nonsense.
+    Crash,
+    /// The file cannot be read, or was longer than it seemed.
+    Unreadable,
+}
+
+impl Worker {
+    /// A new one, confined and ready.
+    pub fn start(program: &Path, background: bool) -> io::Result<Self> {
+        let (socket, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        let mut command = Command::new(program);
+        command.arg("worker").env_clear().current_dir("/");
+        command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
+        if background {
+            command.arg("--background");
+        }
+        let process = command.spawn()?;
+        // The command still holds the other end: with it open, a dead worker would look like a silent one.
+        drop(command);
+        let mut worker = Self { process, socket, landlock: false };
+        match worker.reply(START_WITHIN) {
+            Ok(Reply::Ready { landlock }) => {
+                worker.landlock = landlock;
+                Ok(worker)
+            }
+            Ok(Reply::Refused(why)) => {
+                let _ = worker.end();
+                Err(io::Error::other(why))
+            }
+            other => {
+                let _ = worker.end();
+                Err(io::Error::other(format!("it did not say that it is ready ({:?})", other.err())))
+            }
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// After any failure but [`Failure::Unreadable`] the worker is of no more use.
+    pub fn ask(&self, request: Request, file: &File, within: Duration) -> Result<Measured, Failure> {
+        passing::send(self.socket.as_fd(), &request.encode(), Some(file.as_fd())).map_err(|_| Failure::Gone)?;
+        match self.reply(within)? {
+            Reply::Done { id, measured } if id == request.id => Ok(measured),
+            Reply::Failed { id } if id == request.id => Err(Failure::Unreadable),
+            _ => Err(Failure::Crash),
+        }
+    }
+
+    fn reply(&self, within: Duration) -> Result<Reply, Failure> {
+        let until = Instant::now() + within;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            // Rounded up, so that the last wait is not a busy one.
+            let wait = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], wait) {
+                Ok(0) if left.is_zero() => return Err(Failure::Timeout),
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(_) => return Err(Failure::Crash),
+            }
+            let mut buffer = vec![0; REPLY_BYTES_MAX];
+            let Ok((length, _)) = passing::receive(self.socket.as_fd(), &mut buffer) else {
+                return Err(Failure::Crash);
+            };
+            return buffer.get(..length).and_then(|bytes| Reply::decode(bytes).ok()).ok_or(Failure::Crash);
+        }
+    }
+
+    /// Ends it. What cannot be ended yet is given back.
+    pub fn end(mut self) -> Result<(), Child> {
+        match self.process.try_wait() {
+            // SIGSYS: it tried what it must not, and somebody may hold it who should not.
+            Ok(Some(status)) => tracing::warn!(%status, "the worker that reads files has ended"),
+            _ => drop(self.process.kill()),
+        }
+        let until = Instant::now() + END_WITHIN;
+        loop {
+            match self.process.try_wait() {
+                Ok(None) if Instant::now() < until => std::thread::sleep(Duration::from_millis(2)),
+                Ok(None) => return Err(self.process),
+                Ok(Some(_)) | Err(_) => return Ok(()),
+            }
+        }
+    }
+}
