@@ -79,6 +79,7 @@ build() {
 install_binaries() {
     install -d -m 0755 "$STATE" "$STATE/bin" "$STATE/run" "$STATE/log"
     local name
+    cmp -s "$PICKET_BIN/picket-agent" "$STATE/bin/picket-agent" || allow_maintenance
     for name in picket picket-agent picket-coordinator; do
         cmp -s "$PICKET_BIN/$name" "$STATE/bin/$name" && continue
         install -m 0755 "$PICKET_BIN/$name" "$STATE/bin/.$name.new"
@@ -150,8 +151,23 @@ HINT
     type -P picket >/dev/null || echo "  /usr/local/bin is not in your PATH: use $STATE/bin/picket"
 }
 
+# Where the agent defends itself, whoever stops or replaces it shows a token signed with the policy key.
+allow_maintenance() {
+    local token host
+    [ -x "$STATE/bin/picket-agent" ] && part_runs agent && coordinator_answers || return 0
+    host=$("$STATE/bin/picket-agent" status --config "$STATE/agent.toml" | sed -n 's/^host .*(\(.*\))$/\1/p') || return 0
+    [ -n "$host" ] || return 0
+    token=$(mktemp -u "$STATE/run/maintenance.XXXXXX")
+    if picket policy maintenance --host "$host" --for 10m --key "$STATE/coordinator/policy.key" --note quickstart \
+        --out "$token" >/dev/null; then
+        "$STATE/bin/picket-agent" maintenance --token-file "$token" --config "$STATE/agent.toml" >/dev/null || true
+    fi
+    rm -f "$token"
+}
+
 stop() {
     need_root "what it started runs as root"
+    allow_maintenance
     stop_part agent
     stop_part coordinator
 }
@@ -168,6 +184,7 @@ remove() {
     stop_processes "$STATE/bin/picket-agent"
     stop_processes "$STATE/bin/picket-coordinator"
     remove_containment
+    remove_pin "$STATE/agent"
     [ "$(readlink "$LINK" 2>/dev/null)" != "$STATE/bin/picket" ] || rm -f "$LINK"
     if [ -e "$STATE/.made-user" ]; then
         userdel "$USER_NAME" 2>/dev/null || true

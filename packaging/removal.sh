@@ -44,6 +44,12 @@ stop_process() {
 
 state_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f1; }
 
+# What an agent that was killed leaves for its next life, by its state directory $1.
+remove_pin() {
+    rm -f "/sys/fs/bpf/picket/$(printf %s "$1" | tr -c 'A-Za-z0-9' _)"
+    rmdir /sys/fs/bpf/picket 2>/dev/null || true
+}
+
 # Isolation outlives the agent on purpose; removal must not leave it. Marks of fanotify and BPF end with the process.
 remove_containment() {
     command -v nft >/dev/null 2>&1 || return 0

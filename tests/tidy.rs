@@ -43,6 +43,19 @@ const FENCES: &[Fence] = &[
         forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "picket_policy", "SystemTime::now"],
     },
     Fence { folder: "agent/src/decide", forbidden: &["quinn::", "nix::", "SystemTime::now"] },
+    Fence {
+        folder: "agent/src/worker",
+        forbidden: &[
+            "crate::sensor",
+            "crate::normalize",
+            "crate::detect",
+            "crate::decide",
+            "crate::contain",
+            "crate::report",
+            "std::net",
+            "picket_policy",
+        ],
+    },
     Fence { folder: "coordinator/src/correlate", forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"] },
     Fence { folder: "coordinator/src/graph", forbidden: &["redb::", "SystemTime::now", "std::fs"] },
     Fence {

@@ -83,6 +83,8 @@ impl Simulated {
             resident_bytes: 0,
             cpu_ms: 0,
             events_seen: 0,
+            accounts: Vec::new(),
+            coverage: Vec::new(),
         };
         let (sender, receiver) = sync_channel(16);
         std::thread::spawn(move || for _ in receiver {});

@@ -13,26 +13,48 @@ mod ingest;
 mod latency;
 mod load;
 mod numbers;
+mod pipeline;
+mod sensor;
 
 use std::io::Write;
 
-const PARTS: [(&str, fn()); 4] =
-    [("latency", latency::run), ("load", load::run), ("ingest", ingest::run), ("connections", connections::run)];
+const PARTS: [(&str, fn()); 5] = [
+    ("latency", latency::run),
+    ("load", load::run),
+    ("ingest", ingest::run),
+    ("connections", connections::run),
+    ("pipeline", pipeline::run),
+];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
-    for name in &wanted {
+    let parts: Vec<(&str, fn())> = PARTS.into_iter().chain(sensor::PARTS).collect();
+    let wanted = wanted(std::env::args().skip(1).collect());
+    let chosen = |part: &str| wanted.is_empty() || wanted.iter().any(|want| part == want || is_below(part, want));
+    for want in &wanted {
         assert!(
-            PARTS.iter().any(|(part, _)| part == name),
-            "unknown part {name}; there are {:?}",
-            PARTS.map(|(part, _)| part)
+            parts.iter().any(|(part, _)| part == want || is_below(part, want)),
+            "unknown part {want}; there are {:?}",
+            parts.iter().map(|(part, _)| part).collect::<Vec<_>>()
         );
     }
-    for (name, run) in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|want| want == name) {
-            println!("== {name}");
-            run();
-            let _ = std::io::stdout().flush();
+    for (name, run) in parts.into_iter().filter(|(name, _)| chosen(name)) {
+        println!("== {name}");
+        run();
+        let _ = std::io::stdout().flush();
+    }
+}
+
+/// `sensor` stands for all of its parts.
+fn is_below(part: &str, group: &str) -> bool {
+    part.strip_prefix(group).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// `sensor dd pace` means the same as `sensor-dd sensor-pace`.
+fn wanted(words: Vec<String>) -> Vec<String> {
+    match words.split_first() {
+        Some((group, parts)) if group == "sensor" && !parts.is_empty() => {
+            parts.iter().map(|part| format!("{group}-{part}")).collect()
         }
+        _ => words,
     }
 }

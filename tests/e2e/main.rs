@@ -7,3 +7,5 @@ mod alone;
 mod drill;
 mod person;
 mod refusals;
+mod rights;
+mod telemetry;

@@ -29,7 +29,7 @@ mkdir -p "$cache"
 work=$(mktemp -d "$cache/building.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-packages=systemd-sysv,openssh-server,openssh-client,iproute2,procps,cron,sudo,dbus,udev
+packages=systemd-sysv,openssh-server,openssh-client,iproute2,procps,cron,at,sudo,dbus,udev
 packages+=,linux-image-cloud-amd64,nftables,kmod,netcat-openbsd,python3-minimal,sysfsutils
 mmdebstrap --quiet --variant=minbase --include="$packages" bookworm "$work/root" >&2
 

@@ -23,6 +23,10 @@ fn sensor_tests() -> PathBuf {
     found.pop().expect("cargo builds the agent's tests beside these")
 }
 
+/// Under emulation a sensor takes some twenty seconds to open and close on this kernel: these ask for what the tier alone does.
+const SENSOR_TESTS: &str =
+    "an_exec_is_told_in_full file_changes_are_told the_kernel_refuses_a_denied_file_on_the_full_tier";
+
 #[test]
 fn sensor_and_drill_pass_on_the_full_tier_and_the_drill_on_the_others() {
     let lab = match Lab::new() {
@@ -35,7 +39,7 @@ fn sensor_and_drill_pass_on_the_full_tier_and_the_drill_on_the_others() {
     let guest = &guests[0];
 
     let name = tests.file_name().unwrap().to_string_lossy().into_owned();
-    let output = guest.ssh(&format!("PICKET_TEST_FULL=1 /opt/picket/{name} --test-threads 1")).unwrap();
+    let output = guest.ssh(&format!("PICKET_TEST_FULL=1 /opt/picket/{name} --test-threads 1 {SENSOR_TESTS}")).unwrap();
     assert!(
         output.status.success(),
         "{}{}",

@@ -5,4 +5,8 @@
 
 mod full_tier;
 mod lateral;
+mod protection;
+mod signins;
 mod soc;
+mod state;
+mod telemetry;

@@ -15,6 +15,9 @@ use crate::{binary, eventually, free_tcp_port, free_udp_port};
 /// A loaded two-core machine has needed 10 s to start both.
 const READY: Duration = Duration::from_secs(60);
 
+/// An agent that is asked to end writes down what it knows first.
+const STOPPED: Duration = Duration::from_secs(20);
+
 /// The estate: `root` holds coordinator/, agent/, logs and binaries; only root can write there, as a drill demands.
 pub struct Estate {
     root: PathBuf,
@@ -96,8 +99,20 @@ impl Estate {
         Ok(())
     }
 
+    pub fn agent_pid(&self) -> Option<u32> {
+        self.agent.as_ref().map(Child::id)
+    }
+
     pub fn kill_coordinator(&mut self) {
         end(&mut self.coordinator);
+    }
+
+    /// Asks the agent to end and waits until it has: it then gives back what it took of the host.
+    pub fn stop_agent(&mut self) {
+        let Some(agent) = &mut self.agent else { return };
+        let _ = Command::new("kill").args(["-TERM", &agent.id().to_string()]).status();
+        let _ = eventually(STOPPED, || agent.try_wait().ok().flatten());
+        end(&mut self.agent);
     }
 
     pub fn kill_agent(&mut self) {
@@ -166,8 +181,14 @@ impl Estate {
 
 impl Drop for Estate {
     fn drop(&mut self) {
-        end(&mut self.agent);
+        // In order, so that the host gets back what the agent took of it: audit and its rules, for one.
+        self.stop_agent();
         end(&mut self.coordinator);
+        // What an agent that was killed leaves for its next life; there is none.
+        let state = self.root.join("agent").display().to_string();
+        let name: String = state.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let _ = fs::remove_file(Path::new("/sys/fs/bpf/picket").join(name));
+        let _ = fs::remove_dir("/sys/fs/bpf/picket");
     }
 }
 
