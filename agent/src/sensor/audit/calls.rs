@@ -17,6 +17,7 @@ use picket_model::{
 
 use super::assembly::Whole;
 use super::record::Fields;
+use crate::sensor::decode::words;
 
 const SYSCALL: u16 = 1300;
 const PATH: u16 = 1302;
@@ -155,7 +156,7 @@ impl Call<'_> {
             "setns" => (PrivilegeKind::EnterNamespace, self.argument(1)?),
             _ => (PrivilegeKind::NewNamespace, self.argument(0)?),
         };
-        let namespaces = names::namespaces(flags);
+        let namespaces = words::namespaces(flags);
         // `unshare` of open files or the like is no namespace.
         if kind == PrivilegeKind::NewNamespace && namespaces.is_empty() {
             return None;

@@ -16,7 +16,7 @@ mod setting;
 mod special;
 #[cfg(test)]
 mod tests;
-mod words;
+pub mod words;
 
 use picket_model::raw::{RawActor, RawRecord};
 

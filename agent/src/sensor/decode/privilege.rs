@@ -4,18 +4,7 @@
 use picket_model::{Activity, PrivilegeChange, PrivilegeKind};
 
 use super::call::Call;
-
-/// `CLONE_NEW*` and the names of /proc/PID/ns.
-const NAMESPACES: [(i64, &str); 8] = [
-    (0x0002_0000, "mnt"),
-    (0x4000_0000, "net"),
-    (0x2000_0000, "pid"),
-    (0x1000_0000, "user"),
-    (0x0400_0000, "uts"),
-    (0x0800_0000, "ipc"),
-    (0x0200_0000, "cgroup"),
-    (0x0000_0080, "time"),
-];
+use super::words;
 
 pub fn change(call: &Call<'_>) -> Option<Activity> {
     let kind = match (call.what, call.args[5]) {
@@ -28,8 +17,7 @@ pub fn change(call: &Call<'_>) -> Option<Activity> {
     };
     let mut namespaces = Vec::new();
     if call.what != 9 {
-        let flags = NAMESPACES.iter().filter(|(flag, _)| call.args[5] & flag != 0);
-        namespaces.extend(flags.map(|(_, name)| (*name).to_owned()));
+        namespaces = words::namespaces(call.args[5].cast_unsigned());
         // Entered by the namespace's own file: the kernel says which kind it is, and the flags may be left out.
         let by_file = call.text(0);
         let by_file = by_file.strip_suffix("_for_children").unwrap_or(&by_file);

@@ -100,6 +100,23 @@ const URING_OPERATIONS: [(u32, &str); 21] = [
     (57, "listen"),
 ];
 
+/// `CLONE_NEW*` and the names of /proc/PID/ns.
+const NAMESPACES: [(u64, &str); 8] = [
+    (0x0002_0000, "mnt"),
+    (0x4000_0000, "net"),
+    (0x2000_0000, "pid"),
+    (0x1000_0000, "user"),
+    (0x0400_0000, "uts"),
+    (0x0800_0000, "ipc"),
+    (0x0200_0000, "cgroup"),
+    (0x0000_0080, "time"),
+];
+
+/// Empty also for a `setns` that leaves the kind to the descriptor.
+pub fn namespaces(flags: u64) -> Vec<String> {
+    NAMESPACES.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| (*name).to_owned()).collect()
+}
+
 pub fn bpf_kind(kind: u32) -> String {
     named(&BPF_KINDS, kind)
 }

@@ -24,21 +24,6 @@ pub const fn unspecified(like: IpAddr) -> IpAddr {
     }
 }
 
-/// `CLONE_NEW*`; empty also for a `setns` that leaves the kind to the descriptor.
-pub fn namespaces(flags: u64) -> Vec<String> {
-    const KINDS: [(u64, &str); 8] = [
-        (0x0002_0000, "mnt"),
-        (0x4000_0000, "net"),
-        (0x2000_0000, "pid"),
-        (0x1000_0000, "user"),
-        (0x0400_0000, "uts"),
-        (0x0800_0000, "ipc"),
-        (0x0200_0000, "cgroup"),
-        (0x0000_0080, "time"),
-    ];
-    KINDS.iter().filter(|(flag, _)| flags & flag != 0).map(|(_, name)| (*name).to_owned()).collect()
-}
-
 /// `KEYCTL_*`; the number where it has no name here.
 pub fn keyctl(operation: u64) -> String {
     const NAMES: [&str; 13] = [
