@@ -3,9 +3,11 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sched::{CloneFlags, setns};
 
 use super::super::den::MARK;
@@ -60,13 +62,22 @@ impl Netns {
     /// A connection from within the namespace to this side; `None` where it does not come about.
     pub fn connect(&self) -> Option<Session> {
         let inside = self.inside(|| TcpStream::connect_timeout(&self.address, SILENCE))?;
-        let (outside, _) = self.listener.accept().ok()?;
+        let outside = self.accept()?;
         for end in [&inside, &outside] {
             end.set_nonblocking(false).ok()?;
             end.set_read_timeout(Some(SILENCE)).ok()?;
             end.set_write_timeout(Some(SILENCE)).ok()?;
         }
         Some(Session { inside, outside })
+    }
+
+    /// The inside is connected as soon as it has its answer; the last packet of the handshake may still be under way to
+    /// this side.
+    fn accept(&self) -> Option<TcpStream> {
+        let mut waiting = [PollFd::new(self.listener.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(SILENCE).ok()?;
+        nix::poll::poll(&mut waiting, timeout).ok().filter(|ready| *ready > 0)?;
+        self.listener.accept().ok().map(|(outside, _)| outside)
     }
 
     /// A thread may enter a namespace by itself; a socket stays where it was made.
