@@ -95,8 +95,11 @@ fn rules(verified: &Verified) -> Result<Detector, String> {
         rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
     let indicators = IndicatorSource {
         sha256: indicators.sha256.clone(),
+        md5: indicators.md5.clone(),
         addresses: indicators.addresses.clone(),
         domains: indicators.domains.clone(),
+        urls: indicators.urls.clone(),
+        file_names: indicators.file_names.clone(),
     };
     detector(&rules, &indicators)
 }

@@ -18,6 +18,6 @@ mod tests;
 
 pub use detector::Detector;
 pub use error::RuleError;
-pub use indicator::IndicatorSource;
+pub use indicator::{IndicatorSource, Indicators};
 pub use pack::pack;
 pub use rule::{Hit, Rule, RuleSource};
