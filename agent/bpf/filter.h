@@ -279,7 +279,7 @@ __noinline int held_back(struct scratch *s)
 	struct file_record *r = (void *)s;
 	if (!((config->activities >> (r->activity & 31)) & 1) || can_run(r->mode) || path_wanted(s, config))
 		return 0;
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	if (watched(task))
 		return 0;
 	struct session *session = session_at_work(task);
