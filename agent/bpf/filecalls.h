@@ -48,7 +48,7 @@ static __always_inline int after_open(struct task_struct *task, __s64 fd)
 	struct inode *inode = FILE_PART(bytes, f_inode, struct inode *);
 	struct dentry *dentry = FILE_PART(bytes, f_path.dentry, struct dentry *);
 	/* Nearly all opens end here: a plain file, to be read, whose name nobody asks for. */
-	if (inode && !(mode & (FMODE_CREATED | FMODE_WRITE | FMODE_NOACCOUNT)) && surely_unwatched(dentry)) {
+	if (inode && !(mode & (FMODE_CREATED | FMODE_WRITE | FMODE_NOACCOUNT)) && surely_unwatched(BPF_CORE_READ(dentry, d_name.len))) {
 		bpf_probe_read_kernel(&kind, sizeof(kind), (void *)inode + bpf_core_field_offset(struct inode, i_mode));
 		if ((kind & 0170000) == 0100000)
 			return filtered(RECORD_FILE);

@@ -159,7 +159,7 @@ static __noinline int opened(struct file *file)
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	__u32 kind = BPF_CORE_READ(inode, i_mode) & 0170000;
-	if (kind == 0100000 && !(mode & (FMODE_CREATED | FMODE_WRITE)) && surely_unwatched(dentry))
+	if (kind == 0100000 && !(mode & (FMODE_CREATED | FMODE_WRITE)) && surely_unwatched(BPF_CORE_READ(dentry, d_name.len)))
 		return filtered(RECORD_FILE);
 	if (kind != 0100000)
 		return raw(kind, inode) ? file_record(file, FILE_RAW_ACCESS) : 0;

@@ -117,7 +117,7 @@ static __always_inline struct vfsmount *any_mount(struct dentry *dentry)
 
 static __always_inline bool own_task(void)
 {
-	return bpf_get_current_pid_tgid() >> 32 == SELF_TGID;
+	return current_task()->tgid == SELF_TGID;
 }
 
 static __noinline int changed(struct dentry *dentry, struct vfsmount *mnt, __u8 activity)
@@ -131,7 +131,11 @@ SEC("fentry/security_file_open")
 int BPF_PROG(on_open, struct file *file)
 {
 	ran(RUN_OPEN);
-	return own_task() ? 0 : opened(file);
+	if (own_task())
+		return 0;
+	/* As in after_open, but here the file has a type, and its fields are loads. */
+	bool plain = !(file->f_mode & (FMODE_CREATED | FMODE_WRITE | FMODE_NOACCOUNT)) && (file->f_inode->i_mode & 0170000) == 0100000;
+	return plain && surely_unwatched(file->f_path.dentry->d_name.len) ? filtered(RECORD_FILE) : opened(file);
 }
 
 /* In the task that let go of it last, or in a thread of the kernel's when that was no task. A mapping holds the file too. */
@@ -139,7 +143,7 @@ SEC("fentry/__fput")
 int BPF_PROG(on_last_close, struct file *file)
 {
 	ran(RUN_LAST_CLOSE);
-	__u32 mode = BPF_CORE_READ(file, f_mode);
+	__u32 mode = file->f_mode;
 	if (!(mode & FMODE_WRITE) || (mode & FMODE_NOACCOUNT) || own_task() || !regular(BPF_CORE_READ(file, f_inode)))
 		return 0;
 	return file_record(file, FILE_WRITE);

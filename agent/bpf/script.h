@@ -171,12 +171,22 @@ static __noinline int after_read_call(struct task_struct *task, const char *from
 	return after_stdin(task, file, from, result, BPF_CORE_READ(file, f_pos));
 }
 
+/* Most reads of the host are not of descriptor 0, which here takes a few loads to tell. A table that has grown lies
+ * elsewhere, and its pointers have no type. */
+static __always_inline bool of_another_descriptor(struct task_struct *task, struct file *file)
+{
+	struct files_struct *files = task->files;
+	return (__u64)files->fdt->fd == (__u64)&files->fd_array && files->fd_array[0] != file;
+}
+
 /* Every kind of read(2) of a file comes through here, but neither the vector forms nor io_uring's. */
 SEC("fexit/vfs_read")
 int BPF_PROG(on_vfs_read, struct file *file, char *from, unsigned long count, long long *position, long result)
 {
 	struct task_struct *task = current_task();
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	if (of_another_descriptor(task, file))
+		return 0;
+	__u32 pid = task->tgid;
 	if (!bpf_map_lookup_elem(&READING, &pid) || file_of(task, 0) != file)
 		return 0;
 	/* The file's own position is set only after this. */
