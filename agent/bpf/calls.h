@@ -92,8 +92,8 @@ static __always_inline void target_of(struct target *target, struct pid *pid)
 static __noinline int find_target(__u32 nr, struct target *target)
 {
 	struct task_struct *task = current_task();
-	struct pid *own = task->thread_pid;
-	__u32 level = own->level;
+	struct pid *own = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(own, level);
 	struct pid_namespace *ns = 0;
 	if (level > PID_LEVELS)
 		return 0;

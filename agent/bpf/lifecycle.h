@@ -10,8 +10,9 @@
 
 static __always_inline __u32 pid_namespace_of(struct task_struct *task)
 {
-	struct pid *pid = task->thread_pid;
-	__u32 level = pid->level;
+	/* A bare address: to one of a known type older verifiers let nobody add what is not constant. */
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	__u32 level = BPF_CORE_READ(pid, level);
 	struct pid_namespace *ns = 0;
 	void *own = (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
 	bpf_probe_read_kernel(&ns, sizeof(ns), own + bpf_core_field_offset(struct upid, ns));
