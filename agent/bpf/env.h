@@ -10,10 +10,11 @@
 #define VARIABLE_MAX 1024
 /* A login has some 30 variables, a build or a pod with many services some hundreds. */
 #define POINTERS_MAX 512
-#define POINTERS_BYTES (POINTERS_MAX * 8)
-/* Copied at first: enough for nearly everybody. */
-#define POINTERS_FEW 64
-#define POINTERS_AT 8176
+/* Copied at once, and never beyond a page: the kernel leaves room between pointers and texts, which may be no memory yet. */
+#define POINTERS_CHUNK 64
+#define POINTERS_BYTES (POINTERS_CHUNK * 8)
+#define POINTERS_AT 8192
+#define PAGE_BYTES 4096
 /* Texts beyond are read one by one. Eight bytes after them stay free, for a name is read as eight. */
 #define TEXTS_AT (POINTERS_AT + POINTERS_BYTES)
 #define TEXTS_BYTES 8192
@@ -24,7 +25,8 @@
 #define FOUND_MAX 8
 
 struct found { __u64 at[FOUND_MAX]; __u32 count, more; };
-struct environment { struct scratch *s; __u64 begin, end, at, stack, texts; __u32 copied, pointers, within, whole; struct found found; };
+/* `next`: the pointers to be copied next; of those copied, the first is number `from`. */
+struct environment { struct scratch *s; __u64 begin, end, at, next; __u32 from, copied_pointers, copied, within, whole, odd; struct found found; };
 
 /* Eight letters as the memory has them: the programs compare them at once, the agent compares the whole name. */
 #define LETTERS(a, b, c, d, e, f, g, h) \
@@ -54,17 +56,37 @@ static __always_inline void remember(struct found *found, __u64 at)
 	found->count = i + 1;
 }
 
+static __always_inline bool copy_pointers(struct environment *e)
+{
+	__u64 bytes = PAGE_BYTES - (e->next & (PAGE_BYTES - 1));
+	if (bytes > POINTERS_BYTES)
+		bytes = POINTERS_BYTES;
+	if (bpf_probe_read_user(&e->s->bytes[POINTERS_AT], bytes, (void *)e->next))
+		return false;
+	e->from += e->copied_pointers;
+	e->copied_pointers = bytes / 8;
+	e->next += bytes;
+	return true;
+}
+
 static int one_pointer(__u32 i, struct environment *e)
 {
 	__u64 at, name = 0;
-	if (i >= e->pointers || i >= POINTERS_MAX)
+	if (i == e->from + e->copied_pointers && !copy_pointers(e))
 		return 1;
-	at = eight(&e->s->bytes[POINTERS_AT + i * 8]);
+	__u32 index = i - e->from;
+	if (index >= POINTERS_CHUNK)
+		return 1;
+	at = eight(&e->s->bytes[POINTERS_AT + index * 8]);
 	if (!at) {
 		e->whole = 1;
 		return 1;
 	}
 	__u64 offset = at - e->begin;
+	if (i == 0 && offset) {
+		e->odd = 1;
+		return 1;
+	}
 	if (offset < e->copied)
 		name = eight(&e->s->bytes[TEXTS_AT + (offset & (TEXTS_BYTES - 1))]);
 	else
@@ -92,32 +114,19 @@ static int one_variable(__u32 i, struct environment *e)
 	return 0;
 }
 
-static __always_inline bool copy_pointers(struct environment *e, __u32 most)
-{
-	__u64 room = e->texts - e->stack;
-	if (e->stack >= e->texts)
-		return false;
-	if (room > most * 8)
-		room = most * 8;
-	e->pointers = room / 8;
-	return bpf_probe_read_user(&e->s->bytes[POINTERS_AT], room, (void *)e->stack) == 0;
-}
-
-/* Copies pointers and texts; false where the stack is not laid out as a 64-bit image has it. */
-static __always_inline bool copy_environment(struct environment *e, __u64 stack, __u64 texts)
+static __always_inline void by_pointer(struct environment *e, __u64 stack)
 {
 	__u64 argc = 0, len = e->end - e->begin;
-	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)stack) || argc > (texts - stack) / 8)
-		return false;
-	e->stack = stack + (argc + 2) * 8;
-	e->texts = texts;
-	if (!copy_pointers(e, POINTERS_FEW) || eight(&e->s->bytes[POINTERS_AT]) != e->begin)
-		return false;
+	if (bpf_probe_read_user(&argc, sizeof(argc), (void *)stack)) {
+		e->odd = 1;
+		return;
+	}
 	if (len > TEXTS_MAX)
 		len = TEXTS_MAX;
 	if (!bpf_probe_read_user(&e->s->bytes[TEXTS_AT], len, (void *)e->begin))
 		e->copied = len;
-	return true;
+	e->next = stack + (argc + 2) * 8;
+	bpf_loop(POINTERS_MAX, one_pointer, e, 0);
 }
 
 static __noinline int find_preload(struct scratch *s, struct mm_struct *mm, struct found *found)
@@ -127,14 +136,12 @@ static __noinline int find_preload(struct scratch *s, struct mm_struct *mm, stru
 	e.end = mm->env_end;
 	if (e.begin >= e.end)
 		return 0;
-	if (copy_environment(&e, mm->start_stack, mm->arg_start)) {
-		bpf_loop(POINTERS_FEW, one_pointer, &e, 0);
-		if (!e.whole && copy_pointers(&e, POINTERS_MAX)) {
-			e.found.count = e.found.more = 0;
-			bpf_loop(POINTERS_MAX, one_pointer, &e, 0);
-		}
-	} else
+	by_pointer(&e, mm->start_stack);
+	/* The stack is not laid out as a 64-bit image has it. */
+	if (e.odd || (!e.whole && !e.copied_pointers)) {
+		e.whole = 0;
 		bpf_loop(ONE_BY_ONE_MAX, one_variable, &e, 0);
+	}
 	*found = e.found;
 	found->more |= !e.whole;
 	return 0;

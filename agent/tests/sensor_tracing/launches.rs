@@ -113,7 +113,7 @@ fn variables_for_the_linker_are_found_wherever_they_stand() {
     std::fs::write(&old, image_of_32_bits()).expect("a program");
     std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).expect("a mode");
     let fillers = |count: usize, bytes: usize| (0..count).map(move |n| (format!("FILLER_{n}"), "x".repeat(bytes)));
-    // Few; more than are looked at first; texts that begin beyond what is copied.
+    // Few; more than are copied at once; texts that begin beyond what is copied.
     for (mark, count, bytes) in [("mark-few", 3, 9), ("mark-more", 100, 3), ("mark-far", 20, 900)] {
         let mut command = Command::new("/bin/true");
         // Sorted by name, as the standard library hands them over: the linker's comes last.
