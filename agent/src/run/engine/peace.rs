@@ -12,8 +12,9 @@ use picket_policy::Maintenance;
 use picket_policy::maintenance::TOKEN_BYTES_MAX;
 
 use super::{Engine, now};
-use crate::run::{maintenance, write_whole};
+use crate::run::maintenance;
 use crate::sys::clock::boot_ns;
+use crate::whole;
 
 /// Without word from the firewall itself, as of a namespace, its table is looked at every so many ticks: 10 s.
 const FIREWALL_TICKS: u32 = 40;
@@ -76,7 +77,7 @@ impl Engine {
                 format!("refused: {why}")
             }
         };
-        if let Err(error) = write_whole(&maintenance::answer_path(&self.state_dir), answer.as_bytes()) {
+        if let Err(error) = whole::write(&maintenance::answer_path(&self.state_dir), answer.as_bytes()) {
             tracing::error!(%error, "the maintenance request could not be answered");
         }
     }

@@ -8,7 +8,8 @@ use picket_model::{Activity, LossCount};
 use super::{Engine, STATUS_TICKS, now};
 use crate::facts;
 use crate::normalize::SNAPSHOT_BYTES_MAX;
-use crate::run::{release, status, write_whole};
+use crate::run::{release, status};
+use crate::whole;
 
 /// The lineage is written once a minute and at the end: what a crash costs is the parents of its last minute.
 const LINEAGE_TICKS: u32 = 240;
@@ -48,7 +49,7 @@ impl Engine {
 
     /// Writes down who made whom, for parents end before their children do.
     fn remember(&self) {
-        if let Err(error) = write_whole(&self.state_dir.join(LINEAGE), &self.normalizer.snapshot()) {
+        if let Err(error) = whole::write(&self.state_dir.join(LINEAGE), &self.normalizer.snapshot()) {
             tracing::warn!(%error, "the lineage of processes could not be kept for the agent's next start");
         }
     }
@@ -116,7 +117,7 @@ impl Engine {
         let path = status::path(&self.state_dir);
         let written = serde_json::to_vec_pretty(&self.shared.current())
             .map_err(std::io::Error::other)
-            .and_then(|bytes| write_whole(&path, &bytes));
+            .and_then(|bytes| whole::write(&path, &bytes));
         if let Err(error) = written {
             tracing::error!(%error, path = %path.display(), "the status could not be written");
         }

@@ -4,10 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use picket_model::Activity;
@@ -167,7 +166,7 @@ impl Known {
         let kept = Kept { version: VERSION, key: self.key.clone(), files: std::mem::take(&mut self.files) };
         let bytes = serde_json::to_vec(&kept);
         self.files = kept.files;
-        write(path, &bytes.map_err(io::Error::other)?)?;
+        crate::whole::write(path, &bytes.map_err(io::Error::other)?)?;
         self.unsaved = false;
         Ok(())
     }
@@ -182,15 +181,6 @@ fn load(path: &Path) -> Option<Kept> {
             None
         }
     }
-}
-
-/// Whole or not at all. What a crash takes is told a second time.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    fs::rename(&new, path)
 }
 
 fn random() -> io::Result<Vec<u8>> {
