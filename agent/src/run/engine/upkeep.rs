@@ -20,6 +20,7 @@ impl Engine {
     pub fn tick(&mut self) -> bool {
         for report in self.containment.expire(now()) {
             self.report(report);
+        self.peace.turn();
         }
         for event in self.normalizer.settle(now()) {
             self.event(event);

@@ -13,10 +13,11 @@ use picket_model::raw::{RawKind, RawRecord};
 use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier, TypeCount};
 
 use self::files::OwnFiles;
-use self::programs::Programs;
+use self::programs::{LEASE_NS, Programs};
 use super::feed::speak;
 use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
 use crate::sys::netlink::Netlink;
+use crate::sys::clock::boot_ns;
 
 pub use self::programs::Before;
 
@@ -32,6 +33,8 @@ const ROW: &str = "self.protection";
 #[derive(Clone, Debug, Default)]
 pub struct Peace {
     /// Nothing is refused until then (CLOCK_BOOTTIME nanoseconds): an administrator has shown a token.
+    /// When the engine's loop last came round (CLOCK_BOOTTIME nanoseconds): an agent that hangs is not to be protected.
+    turned_ns: Arc<AtomicU64>,
     pub maintenance_ns: Arc<AtomicU64>,
     /// What of it the kernel's programs know by now.
     pub in_force_ns: Arc<AtomicU64>,
@@ -40,12 +43,32 @@ pub struct Peace {
 }
 
 struct WithOwn {
+/// The engine counts as turning from the start: it is opened after the sensor, and compiles its rules first.
+impl Default for Peace {
+    fn default() -> Self {
+        Self {
+            turned_ns: Arc::new(AtomicU64::new(boot_ns())),
+            maintenance_ns: Arc::default(),
+            in_force_ns: Arc::default(),
+            firewall_changed: Arc::default(),
+        }
+    }
+}
+
+impl Peace {
+    /// The engine's loop has come round.
+    pub fn turn(&self) {
+        self.turned_ns.store(boot_ns(), Ordering::Relaxed);
+    }
+}
+
     tier: Box<dyn Source>,
     programs: Result<Programs, String>,
     files: OwnFiles,
     firewall: Option<Netlink>,
     peace: Peace,
     due: Instant,
+    hangs: bool,
     waiting: Vec<RawRecord>,
 }
 
@@ -65,6 +88,7 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions, before: &Before) -
         firewall: Netlink::firewall().ok(),
         peace: options.peace.clone(),
         due: Instant::now(),
+        hangs: false,
         waiting: last.into_iter().collect(),
     };
     own.look();
@@ -78,7 +102,10 @@ impl WithOwn {
         self.waiting.extend(gone.map(|detail| tampered(TamperKind::Unmount, detail)));
         let maintenance = self.peace.maintenance_ns.load(Ordering::Relaxed);
         let taken = match &mut self.programs {
-            Ok(programs) => programs.renew(self.files.keys(), self.files.mount(), maintenance),
+        let turned = self.peace.turned_ns.load(Ordering::Relaxed);
+        let hang = self.hang(turned);
+        self.waiting.extend(hang);
+            Ok(programs) => programs.renew(self.files.keys(), self.files.mount(), maintenance, turned),
             Err(_) => true,
         };
         if taken {
@@ -90,13 +117,25 @@ impl WithOwn {
     }
 
     /// What a record of the tier means for the agent.
+    /// Told once for each time; the engine hears of it when it goes on.
+    fn hang(&mut self, turned_ns: u64) -> Option<RawRecord> {
+        let hangs = boot_ns().saturating_sub(turned_ns) > LEASE_NS;
+        let before = std::mem::replace(&mut self.hangs, hangs);
+        let news = hangs && !before;
+        let detail = format!("for more than {} s; whoever ends the agent now is not refused", LEASE_NS / 1_000_000_000);
+        news.then(|| speak(RawKind::Notice { what: "engine hangs".to_owned(), detail }))
+    }
+
     fn meant(&self, record: &RawRecord) -> Option<RawRecord> {
         let own = std::process::id();
         let by_other = record.actor.as_ref().is_none_or(|actor| actor.pid != own);
         let (kind, detail) = match &record.kind {
-            RawKind::File { activity, path, old_path, .. } if *activity != FileActivity::Read && by_other => {
-                let touched = [Some(path), old_path.as_ref()].into_iter().flatten();
-                let touched = touched.into_iter().find(|path| self.files.holds(path))?;
+            RawKind::File { activity, path, old_path, id, .. } if *activity != FileActivity::Read && by_other => {
+                // The bare tier names files as the host sees them, whoever changes them.
+                let here =
+                    |path: &str| self.tier.tier() == Tier::Bare || is_the_hosts(path, *id, record.actor.as_ref());
+                let mut touched = [Some(path), old_path.as_ref()].into_iter().flatten();
+                let touched = touched.find(|path| self.files.holds(path) && here(path))?;
                 (TamperKind::Edit, format!("{} {touched}", activity.word()))
             }
             RawKind::ProcessAccess { access, target } if target.pid == own && by_other => {
