@@ -96,7 +96,15 @@ ask(0)";
     let mut daemon = daemon.spawn().expect("python3");
     let told =
         |r: &[RawRecord]| r.iter().any(|r| matches!(&r.kind, RawKind::Notice { what, .. } if what == "audit given up"));
+    let served = |source: &dyn Source| {
+        let rows = source.coverage();
+        rows.iter().filter(|row| !row.row.starts_with("user.") && row.hook.contains("audit/")).count()
+    };
+    let unheard = |source: &dyn Source| source.blind_spots().iter().any(|spot| spot.starts_with("System calls"));
+    assert!(served(&*source) > 10 && !unheard(&*source), "{:?}", source.blind_spots());
     until(&mut *source, daemon.id(), "word of it", told);
+    assert_eq!(served(&*source), 0, "{:?}", source.coverage());
+    assert!(unheard(&*source), "{:?}", source.blind_spots());
     let mut line = String::new();
     std::io::BufReader::new(daemon.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
     assert_eq!(line.trim(), "-17", "the first try is refused: EEXIST");
