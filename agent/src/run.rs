@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use picket_model::raw::RawRecord;
-use picket_model::{Coverage, HostId, HostStatus};
+use picket_model::{HostId, HostStatus};
 
 use crate::config::Config;
 use crate::confine;
@@ -31,6 +31,7 @@ use crate::report::{Downlink, Identity, Spool, SpoolError, SpoolLimits, Uplink};
 use crate::sensor::{self, SensorOptions};
 use crate::worker::{self, Deliver, Done, Pool};
 use engine::{Engine, Links};
+use sensing::Sight;
 use status::Shared;
 
 pub use maintenance::maintenance;
@@ -54,7 +55,7 @@ enum Input {
     Records(Vec<RawRecord>),
     Downlink(Downlink),
     /// What the sensor can see is no longer what it was.
-    Coverage(Vec<Coverage>),
+    Sight(Sight),
     Measured(Done),
     SensorEnded(String),
 }
@@ -81,7 +82,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let pool = start_worker(inputs.clone())?;
     let options = options(config, &keeper);
     let mut source = sensor::open(&options)?;
-    let shared = Shared::new(identity.host(), source.tier(), source.blind_spots());
+    let shared = Shared::new(identity.host(), source.tier());
     tracing::info!(tier = source.tier().word(), host = %identity.host(), "watching");
     let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool };
     let mut engine = Engine::open(config, &identity, keeper, &mut *source, links)?;
@@ -121,7 +122,10 @@ fn serve(engine: &mut Engine, inputs: &Receiver<Input>, uplink: &Uplink, stop: &
             Ok(Input::Records(records)) => engine.records(records),
             Ok(Input::Measured(done)) => engine.measured(done),
             Ok(Input::Downlink(message)) => answer(engine, message, uplink),
-            Ok(Input::Coverage(rows)) => engine.coverage(rows),
+            Ok(Input::Sight(sight)) => {
+                engine.sight(sight);
+                uplink.beat();
+            }
             Ok(Input::SensorEnded(why)) => anyhow::bail!("the sensor ended: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the sensor and the uplink are gone"),

@@ -12,14 +12,15 @@ use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
 use picket_model::{
-    Action, ActionId, ActionReport, ActionState, Activity, Coverage, Detection, Event, EventId, FileId, HostId,
-    LossCount, Process, ProcessKey, Record, Sha256, Timestamp,
+    Action, ActionId, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount,
+    Process, ProcessKey, Record, Sha256, Timestamp,
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
 use super::bundles::{self, Keeper, Kept, Ready};
 use super::hunt::Hunt;
 use super::system_files::SystemFiles;
+use super::sensing::Sight;
 use super::witnesses::Witnesses;
 use super::{status, system_files};
 use crate::config::Config;
@@ -173,7 +174,7 @@ impl Engine {
         };
         engine.recall();
         engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
-        engine.coverage(source.coverage());
+        engine.sight(Sight::of(source));
         if let Some(why) = broken_rules {
             engine.shared.change(|status| status.blind_spots.push(status::BROKEN_RULES.to_owned()));
             engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
@@ -299,10 +300,12 @@ impl Engine {
         self.keep(&Record::Action { report });
     }
 
-    /// What the sensor sees of each row: told once, and again when it changes.
-    pub fn coverage(&mut self, rows: Vec<Coverage>) {
-        if rows.is_empty() {
-            return;
+    /// What the sensor sees of each row and what not at all: told once, and again when it changes.
+    pub fn sight(&mut self, sight: Sight) {
+        let Sight { coverage, blind_spots } = sight;
+        let changed = self.shared.see(&coverage, blind_spots);
+        if changed && !coverage.is_empty() {
+            self.own(Activity::Coverage { rows: coverage });
         }
         self.shared.change(|status| status.coverage.clone_from(&rows));
         self.own(Activity::Coverage { rows });
