@@ -8,6 +8,8 @@ mod bpf;
 mod decode;
 mod diag;
 mod feed;
+mod here;
+mod mounts;
 mod own;
 mod seed;
 mod state;

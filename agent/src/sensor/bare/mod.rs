@@ -6,7 +6,6 @@ mod coverage;
 mod files;
 mod inotify;
 mod marks;
-mod mounts;
 mod notices;
 mod polling;
 mod privileges;

@@ -15,9 +15,10 @@ use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier, TypeCount
 use self::files::OwnFiles;
 use self::programs::{LEASE_NS, Programs};
 use super::feed::speak;
+use super::here::is_the_hosts;
 use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
-use crate::sys::netlink::Netlink;
 use crate::sys::clock::boot_ns;
+use crate::sys::netlink::Netlink;
 
 pub use self::programs::Before;
 
@@ -30,11 +31,11 @@ pub const QUIET: &str = "hook quiet";
 const ROW: &str = "self.protection";
 
 /// What the engine and this part tell one another.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Peace {
-    /// Nothing is refused until then (CLOCK_BOOTTIME nanoseconds): an administrator has shown a token.
     /// When the engine's loop last came round (CLOCK_BOOTTIME nanoseconds): an agent that hangs is not to be protected.
     turned_ns: Arc<AtomicU64>,
+    /// Nothing is refused until then (CLOCK_BOOTTIME nanoseconds): an administrator has shown a token.
     pub maintenance_ns: Arc<AtomicU64>,
     /// What of it the kernel's programs know by now.
     pub in_force_ns: Arc<AtomicU64>,
@@ -42,7 +43,6 @@ pub struct Peace {
     pub firewall_changed: Arc<AtomicBool>,
 }
 
-struct WithOwn {
 /// The engine counts as turning from the start: it is opened after the sensor, and compiles its rules first.
 impl Default for Peace {
     fn default() -> Self {
@@ -62,13 +62,14 @@ impl Peace {
     }
 }
 
+struct WithOwn {
     tier: Box<dyn Source>,
     programs: Result<Programs, String>,
     files: OwnFiles,
     firewall: Option<Netlink>,
     peace: Peace,
-    due: Instant,
     hangs: bool,
+    due: Instant,
     waiting: Vec<RawRecord>,
 }
 
@@ -87,8 +88,8 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions, before: &Before) -
         files,
         firewall: Netlink::firewall().ok(),
         peace: options.peace.clone(),
-        due: Instant::now(),
         hangs: false,
+        due: Instant::now(),
         waiting: last.into_iter().collect(),
     };
     own.look();
@@ -101,10 +102,10 @@ impl WithOwn {
         let gone = self.files.look();
         self.waiting.extend(gone.map(|detail| tampered(TamperKind::Unmount, detail)));
         let maintenance = self.peace.maintenance_ns.load(Ordering::Relaxed);
-        let taken = match &mut self.programs {
         let turned = self.peace.turned_ns.load(Ordering::Relaxed);
         let hang = self.hang(turned);
         self.waiting.extend(hang);
+        let taken = match &mut self.programs {
             Ok(programs) => programs.renew(self.files.keys(), self.files.mount(), maintenance, turned),
             Err(_) => true,
         };
@@ -116,7 +117,6 @@ impl WithOwn {
         }
     }
 
-    /// What a record of the tier means for the agent.
     /// Told once for each time; the engine hears of it when it goes on.
     fn hang(&mut self, turned_ns: u64) -> Option<RawRecord> {
         let hangs = boot_ns().saturating_sub(turned_ns) > LEASE_NS;
@@ -126,6 +126,7 @@ impl WithOwn {
         news.then(|| speak(RawKind::Notice { what: "engine hangs".to_owned(), detail }))
     }
 
+    /// What a record of the tier means for the agent.
     fn meant(&self, record: &RawRecord) -> Option<RawRecord> {
         let own = std::process::id();
         let by_other = record.actor.as_ref().is_none_or(|actor| actor.pid != own);

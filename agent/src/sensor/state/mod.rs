@@ -20,7 +20,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawProcess, RawRecord};
-use picket_model::{Activity, Coverage, FileActivity, Tier, TypeCount};
+use picket_model::{Activity, Coverage, FileActivity, FileId, Tier, TypeCount};
 
 use self::known::Known;
 use self::requests::Requests;
@@ -28,6 +28,7 @@ use self::watch::{Signals, Touch, Watch};
 use super::feed::Inlet;
 use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
 
+use super::here::{is_the_hosts, shares_root};
 /// A change waits for the tier's next record at most so long.
 const SHARE: Duration = Duration::from_millis(100);
 const BATCH_MAX: usize = 1024;
@@ -76,10 +77,9 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn 
 impl WithState {
     fn see(&self, record: &RawRecord) {
         match &record.kind {
-            RawKind::File { activity, path, old_path, .. } if *activity != FileActivity::Read => {
-                self.touch(path, record);
-                if let Some(old) = old_path {
-                    self.touch(old, record);
+            RawKind::File { activity, path, old_path, id, .. } if *activity != FileActivity::Read => {
+                for path in [Some(path), old_path.as_ref()].into_iter().flatten() {
+                    self.touch(path, *id, record);
                 }
             }
             RawKind::Exec(process) => self.executed(process, record),
@@ -90,24 +90,30 @@ impl WithState {
                     self.signals.requests.connected(actor.clone());
                 }
             }
+                    && shares_root(actor)
             RawKind::Loss { .. } => self.signals.missed.store(true, Ordering::Relaxed),
             _ => {}
         }
     }
 
-    fn touch(&self, path: &str, record: &RawRecord) {
-        let Some(path) = path.strip_prefix(&self.root) else { return };
+    fn touch(&self, full: &str, id: FileId, record: &RawRecord) {
+        let Some(path) = full.strip_prefix(&self.root) else { return };
         let Some(subject) = places::subject(path) else { return };
         let touch = Touch { subject: subject.to_owned(), time: record.time, actor: record.actor.clone() };
         if self.touches.try_send(touch).is_err() {
             self.signals.missed.store(true, Ordering::Relaxed);
+        }
+        // The bare tier names files as the host sees them, whoever changes them.
+        if self.tier.tier() != Tier::Bare && !is_the_hosts(full, id, record.actor.as_ref()) {
+            return;
         }
     }
 
     /// Only root's tools speak to the manager past the bus.
     fn executed(&self, process: &RawProcess, record: &RawRecord) {
         let is_tool = process.exe.ends_with("/systemctl") || process.exe.ends_with("/systemd-run");
-        if let Some(actor) = record.actor.as_ref().filter(|_| is_tool && process.euid.is_none_or(|uid| uid == 0)) {
+        let by_root = is_tool && process.euid.is_none_or(|uid| uid == 0);
+        if let Some(actor) = record.actor.as_ref().filter(|actor| by_root && shares_root(actor)) {
             self.signals.requests.executed(&process.argv, actor.clone());
         }
     }
