@@ -9,6 +9,7 @@ mod item;
 mod jobs;
 mod known;
 mod places;
+mod reach;
 mod reading;
 mod requests;
 mod units;
@@ -23,12 +24,13 @@ use picket_model::raw::{RawKind, RawProcess, RawRecord};
 use picket_model::{Activity, Coverage, FileActivity, FileId, Tier, TypeCount};
 
 use self::known::Known;
+use self::reach::Unreached;
 use self::requests::Requests;
 use self::watch::{Signals, Touch, Watch};
 use super::feed::Inlet;
+use super::here::{is_the_hosts, shares_root};
 use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
 
-use super::here::{is_the_hosts, shares_root};
 /// A change waits for the tier's next record at most so long.
 const SHARE: Duration = Duration::from_millis(100);
 const BATCH_MAX: usize = 1024;
@@ -54,6 +56,7 @@ struct WithState {
     /// What stands before a path of the host; empty but in tests.
     root: String,
     bus: Arc<bus::Health>,
+    unreached: Unreached,
 }
 
 /// # Errors
@@ -64,6 +67,7 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn 
     let signals = Arc::new(Signals { missed: AtomicBool::new(false), requests: Requests::default() });
     let (known, told) = Known::open(&options.root, options.state_dir.as_deref())
         .map_err(|source| SensorError::Io { operation: "learn the host's accounts, jobs and services", source })?;
+    let unreached = known.unreached();
     let watch = Watch::new(known, touched, Arc::clone(&signals));
     inlet.run("state", move |feed| watch.run(told, &feed))?;
     let listener = bus::Listener::new(&options.root, Arc::clone(&signals));
@@ -71,7 +75,7 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn 
     inlet.run("dbus", move |feed| listener.run(&feed))?;
     let root = std::fs::canonicalize(&options.root).unwrap_or_else(|_| options.root.clone());
     let root = root.to_string_lossy().trim_end_matches('/').to_owned();
-    Ok(Box::new(WithState { tier, inlet, touches, signals, root, bus }))
+    Ok(Box::new(WithState { tier, inlet, touches, signals, root, bus, unreached }))
 }
 
 impl WithState {
@@ -86,11 +90,11 @@ impl WithState {
             RawKind::Plain(activity) => {
                 if let (Activity::UnixConnect { path }, Some(actor)) = (&**activity, &record.actor)
                     && path == PRIVATE
+                    && shares_root(actor)
                 {
                     self.signals.requests.connected(actor.clone());
                 }
             }
-                    && shares_root(actor)
             RawKind::Loss { .. } => self.signals.missed.store(true, Ordering::Relaxed),
             _ => {}
         }
@@ -99,17 +103,17 @@ impl WithState {
     fn touch(&self, full: &str, id: FileId, record: &RawRecord) {
         let Some(path) = full.strip_prefix(&self.root) else { return };
         let Some(subject) = places::subject(path) else { return };
-        let touch = Touch { subject: subject.to_owned(), time: record.time, actor: record.actor.clone() };
-        if self.touches.try_send(touch).is_err() {
-            self.signals.missed.store(true, Ordering::Relaxed);
-        }
         // The bare tier names files as the host sees them, whoever changes them.
         if self.tier.tier() != Tier::Bare && !is_the_hosts(full, id, record.actor.as_ref()) {
             return;
         }
+        let touch = Touch { subject: subject.to_owned(), time: record.time, actor: record.actor.clone() };
+        if self.touches.try_send(touch).is_err() {
+            self.signals.missed.store(true, Ordering::Relaxed);
+        }
     }
 
-    /// Only root's tools speak to the manager past the bus.
+    /// Only root's tools speak to the manager past the bus; a container has a manager of its own.
     fn executed(&self, process: &RawProcess, record: &RawRecord) {
         let is_tool = process.exe.ends_with("/systemctl") || process.exe.ends_with("/systemd-run");
         let by_root = is_tool && process.euid.is_none_or(|uid| uid == 0);
@@ -142,6 +146,7 @@ impl Source for WithState {
     fn blind_spots(&self) -> Vec<String> {
         let mut spots = self.tier.blind_spots();
         spots.extend(self.bus.blind_spots());
+        spots.extend(self.unreached.blind_spot());
         spots
     }
 
