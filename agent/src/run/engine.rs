@@ -17,10 +17,11 @@ use picket_model::{
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
+use self::focus::Focus;
 use super::bundles::{self, Keeper, Kept, Ready};
 use super::hunt::Hunt;
-use super::system_files::SystemFiles;
 use super::sensing::Sight;
+use super::system_files::SystemFiles;
 use super::witnesses::Witnesses;
 use super::{status, system_files};
 use crate::config::Config;
@@ -31,7 +32,7 @@ use crate::facts;
 use crate::normalize::Normalizer;
 use crate::procfs::{self, View};
 use crate::report::{Identity, Spool, SpoolError};
-use crate::sensor::{ExecDenyMap, InterestSetter, Peace, Source};
+use crate::sensor::{ExecDenyMap, Peace, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
 use crate::worker::{Done, Pool};
 
@@ -60,7 +61,7 @@ pub struct Engine {
     /// Questions that wait for a person, each with the very file that is meant.
     asked: HashMap<ActionId, (Action, Option<FileId>)>,
     hunt: Hunt,
-    interest: Option<Box<dyn InterestSetter>>,
+    focus: Focus,
     lost: BTreeMap<String, u64>,
     events_seen: u64,
     ticks: u32,
@@ -166,7 +167,7 @@ impl Engine {
             ids: super::ids::source(),
             asked: HashMap::new(),
             hunt: Hunt::default(),
-            interest: source.interest_setter(),
+            focus: Focus::new(source.interest_setter()),
             lost: BTreeMap::new(),
             events_seen: 0,
             ticks: 0,
@@ -307,8 +308,6 @@ impl Engine {
         if changed && !coverage.is_empty() {
             self.own(Activity::Coverage { rows: coverage });
         }
-        self.shared.change(|status| status.coverage.clone_from(&rows));
-        self.own(Activity::Coverage { rows });
     }
 
     fn speak(&mut self, what: &str, detail: &str) {

@@ -14,17 +14,20 @@ use crate::whole;
 /// The lineage is written once a minute and at the end: what a crash costs is the parents of its last minute.
 const LINEAGE_TICKS: u32 = 240;
 const LINEAGE: &str = "lineage";
+/// Suspicious processes whose records are filtered like those of others.
+const LOSS_UNWATCHED: &str = "filter.unwatched";
 
 impl Engine {
     /// Leases, losses, requests from this host, the status. True when something changed that others should hear of.
     pub fn tick(&mut self) -> bool {
+        self.peace.turn();
         for report in self.containment.expire(now()) {
             self.report(report);
-        self.peace.turn();
         }
         for event in self.normalizer.settle(now()) {
             self.event(event);
         }
+        self.watch_below();
         self.losses();
         self.release_requested();
         self.keep_peace();
@@ -67,6 +70,8 @@ impl Engine {
         let mut counts = self.spool.take_losses();
         counts.extend(self.normalizer.take_losses());
         counts.extend(self.detect.take_losses());
+        let unwatched = self.focus.take_unwatched();
+        counts.extend((unwatched > 0).then(|| LossCount { place: LOSS_UNWATCHED.into(), count: unwatched }));
         if !counts.is_empty() {
             self.own(Activity::Loss { counts });
         }
