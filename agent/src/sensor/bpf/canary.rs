@@ -43,6 +43,9 @@ pub struct Canary {
     ports: VecDeque<u16>,
     acted: Option<Instant>,
     due: Instant,
+    folder: PathBuf,
+    /// Why the probes of names and changes cannot be judged; empty while they can be.
+    unjudged: String,
 }
 
 struct Probe {
@@ -63,6 +66,8 @@ impl Canary {
             ports: VecDeque::new(),
             acted: None,
             due: Instant::now(),
+            folder: IN_MEMORY.into(),
+            unjudged: String::new(),
         })
     }
 
@@ -76,9 +81,10 @@ impl Canary {
             }
             None if now >= self.due => {
                 self.due = now + ACT_EVERY;
+                let before = self.unjudged.is_empty();
                 self.act();
                 self.acted = Some(now);
-                Vec::new()
+                if before == self.unjudged.is_empty() { Vec::new() } else { vec![self.unjudged_now()] }
             }
             _ => Vec::new(),
         }
@@ -111,14 +117,33 @@ impl Canary {
         if File::options().read(true).open("/proc/self/stat").is_ok() {
             ran.extend(run::OPEN_AND_CLOSE);
         }
-        // Where the agent may not write there, the probes of these acts are not looked after.
-        if change().is_ok() {
-            ran.extend(run::NAMES);
-            ran.extend(run::CHANGES);
+        match change(&self.folder) {
+            Ok(()) => {
+                self.unjudged.clear();
+                ran.extend(run::NAMES);
+                ran.extend(run::CHANGES);
+            }
+            Err(error) => self.unjudged = error.to_string(),
         }
         for probe in &mut self.probes {
             probe.expected = ran.contains(&probe.run);
         }
+    }
+
+    /// Where the agent may not write there, nobody would notice that these probes have gone quiet.
+    pub fn blind_spot(&self) -> Option<String> {
+        let (folder, why) = (self.folder.display(), &self.unjudged);
+        (!why.is_empty()).then(|| {
+            format!("Whether the hooks of renames, deletions and changes still run cannot be judged ({folder}: {why}).")
+        })
+    }
+
+    fn unjudged_now(&self) -> RawRecord {
+        let (what, detail) = match self.blind_spot() {
+            Some(spot) => ("hooks not judged", spot),
+            None => ("hooks judged again", format!("{} can be written", self.folder.display())),
+        };
+        speak(RawKind::Notice { what: what.into(), detail })
     }
 
     fn judge(&mut self) -> Vec<RawRecord> {
@@ -135,9 +160,9 @@ impl Canary {
 }
 
 /// A file in memory is made, named anew, linked, changed and deleted: nothing reaches a disk.
-fn change() -> io::Result<()> {
+fn change(memory: &Path) -> io::Result<()> {
     // A directory of root's own: nobody else can lay a link where the agent is about to write.
-    let folder = PathBuf::from(format!("{IN_MEMORY}/.picket-{}", std::process::id()));
+    let folder = memory.join(format!(".picket-{}", std::process::id()));
     let made = fs::DirBuilder::new().mode(0o700).create(&folder).and_then(|()| act_in(&folder));
     let removed = fs::remove_dir_all(&folder);
     made.and(removed)
