@@ -11,6 +11,7 @@ mod release;
 mod sensing;
 mod status;
 mod system_files;
+mod tokens;
 mod witnesses;
 
 use std::path::PathBuf;

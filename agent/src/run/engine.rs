@@ -65,6 +65,8 @@ pub struct Engine {
     lost: BTreeMap<String, u64>,
     events_seen: u64,
     ticks: u32,
+    /// The latest that the host's clock has said.
+    latest: Timestamp,
     said: (bool, bool),
 }
 
@@ -171,6 +173,7 @@ impl Engine {
             lost: BTreeMap::new(),
             events_seen: 0,
             ticks: 0,
+            latest: Timestamp(0),
             said: (false, false),
         };
         engine.recall();
@@ -181,6 +184,7 @@ impl Engine {
             engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
         }
         engine.set_interest();
+        engine.resume_maintenance();
         for report in recovered {
             engine.report(report);
         }
