@@ -196,7 +196,7 @@ impl Audit {
             feed.lost("audit.lost", status.lost.saturating_sub(before.lost).into());
         }
         if matches!(self.ears, Ears::Daemon(_)) && status.pid != std::process::id() {
-            self.step_aside(feed, &format!("process {} has taken it", status.pid));
+            self.step_aside(feed, &format!("pid {} has taken it", status.pid));
         }
         self.tell_live();
     }

@@ -43,7 +43,6 @@ pub struct Canary {
     ports: VecDeque<u16>,
     acted: Option<Instant>,
     due: Instant,
-    folder: PathBuf,
     /// Why the probes of names and changes cannot be judged; empty while they can be.
     unjudged: String,
 }
@@ -66,7 +65,6 @@ impl Canary {
             ports: VecDeque::new(),
             acted: None,
             due: Instant::now(),
-            folder: IN_MEMORY.into(),
             unjudged: String::new(),
         })
     }
@@ -117,7 +115,7 @@ impl Canary {
         if File::options().read(true).open("/proc/self/stat").is_ok() {
             ran.extend(run::OPEN_AND_CLOSE);
         }
-        match change(&self.folder) {
+        match change() {
             Ok(()) => {
                 self.unjudged.clear();
                 ran.extend(run::NAMES);
@@ -130,18 +128,21 @@ impl Canary {
         }
     }
 
-    /// Where the agent may not write there, nobody would notice that these probes have gone quiet.
+    /// Where the agent may not write there, nobody would notice that these probes have gone quiet. Why is told once, in
+    /// the notice: its words would excuse what is not lost.
     pub fn blind_spot(&self) -> Option<String> {
-        let (folder, why) = (self.folder.display(), &self.unjudged);
-        (!why.is_empty()).then(|| {
-            format!("Whether the hooks of renames, deletions and changes still run cannot be judged ({folder}: {why}).")
+        (!self.unjudged.is_empty()).then(|| {
+            format!(
+                "Whether the hooks of renames, deletions and changes still run cannot be judged: {IN_MEMORY} is shut."
+            )
         })
     }
 
     fn unjudged_now(&self) -> RawRecord {
-        let (what, detail) = match self.blind_spot() {
-            Some(spot) => ("hooks not judged", spot),
-            None => ("hooks judged again", format!("{} can be written", self.folder.display())),
+        let what = if self.unjudged.is_empty() { "hooks judged again" } else { "hooks not judged" };
+        let detail = match self.blind_spot() {
+            Some(spot) => format!("{spot} {}", self.unjudged),
+            None => format!("{IN_MEMORY} can be written"),
         };
         speak(RawKind::Notice { what: what.into(), detail })
     }
@@ -160,9 +161,9 @@ impl Canary {
 }
 
 /// A file in memory is made, named anew, linked, changed and deleted: nothing reaches a disk.
-fn change(memory: &Path) -> io::Result<()> {
+fn change() -> io::Result<()> {
     // A directory of root's own: nobody else can lay a link where the agent is about to write.
-    let folder = memory.join(format!(".picket-{}", std::process::id()));
+    let folder = PathBuf::from(format!("{IN_MEMORY}/.picket-{}", std::process::id()));
     let made = fs::DirBuilder::new().mode(0o700).create(&folder).and_then(|()| act_in(&folder));
     let removed = fs::remove_dir_all(&folder);
     made.and(removed)
