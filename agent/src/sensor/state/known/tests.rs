@@ -148,7 +148,7 @@ fn beside_a_home_that_does_not_answer() {
     let flags = nix::mount::MsFlags::empty();
     let at = host.at("home/ann");
     nix::mount::mount(Some("picket-test"), &at, Some("fuse"), flags, Some(&*data)).expect("a mount");
-    let (done, opened) = std::sync::mpsc::channel();
+    let (done, opened) = std::sync::mpsc::sync_channel(1);
     let root = host.0.path().to_path_buf();
     let looks = std::thread::spawn(move || {
         let (mut known, _) = Known::open(&root, None).expect("random bytes");
