@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawRecord};
-use picket_model::{Coverage, Tier, TypeCount};
+use picket_model::{Coverage, Tier};
 
 use self::attributes::Attributes;
 use self::execs::Execs;
@@ -27,7 +27,7 @@ use self::flows::Flows;
 use self::listen::Audit;
 pub use self::signin::unknown as unknown_user;
 use super::feed::Inlet;
-use super::{ExecDenyMap, InterestSetter, SensorError, Source};
+use super::{SensorError, Source};
 
 /// Records of audit wait for the tier's next at most so long.
 const SHARE: Duration = Duration::from_millis(50);
@@ -128,6 +128,8 @@ impl Source for WithAudit {
         let until = Instant::now() + timeout;
         loop {
             let left = until.saturating_duration_since(Instant::now());
+    left_to_the_tier!();
+
             let mut heard = self.inlet.take(Duration::ZERO, Duration::ZERO, BATCH_MAX);
             let waits = self.joined.as_ref().is_some_and(|joined| !joined.waiting.is_empty());
             let wait = if waits || !heard.is_empty() { Duration::ZERO } else { left.min(SHARE) };
@@ -145,10 +147,6 @@ impl Source for WithAudit {
         }
     }
 
-    fn tier(&self) -> Tier {
-        self.tier.tier()
-    }
-
     fn blind_spots(&self) -> Vec<String> {
         let mut spots = self.tier.blind_spots();
         match (&self.rules, self.given.why()) {
@@ -164,24 +162,12 @@ impl Source for WithAudit {
         spots
     }
 
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
-    }
-
     fn coverage(&self) -> Vec<Coverage> {
         let rows = self.tier.coverage();
         match &self.rules {
             Some(refused) if self.given.why().is_none() => coverage::with_rules(rows, refused),
             _ => rows,
         }
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }
 

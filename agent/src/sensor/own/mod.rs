@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawRecord};
-use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier, TypeCount};
+use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier};
 
 use self::files::OwnFiles;
 use self::programs::{LEASE_NS, Programs};
 use super::feed::speak;
 use super::here::is_the_hosts;
-use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
+use super::{SensorError, SensorOptions, Source};
 use crate::sys::clock::boot_ns;
 use crate::sys::netlink::Netlink;
 
@@ -160,6 +160,8 @@ impl Source for WithOwn {
         let told = self.peace.maintenance_ns.load(Ordering::Relaxed);
         if Instant::now() >= self.due || told != self.peace.in_force_ns.load(Ordering::Relaxed) {
             self.look();
+    left_to_the_tier!();
+
         }
         let meant: Vec<RawRecord> = batch.iter().filter_map(|record| self.meant(record)).collect();
         batch.extend(meant);
@@ -170,16 +172,8 @@ impl Source for WithOwn {
         Ok(batch)
     }
 
-    fn tier(&self) -> Tier {
-        self.tier.tier()
-    }
-
     fn blind_spots(&self) -> Vec<String> {
         self.tier.blind_spots()
-    }
-
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
     }
 
     fn coverage(&self) -> Vec<Coverage> {
@@ -194,13 +188,5 @@ impl Source for WithOwn {
         };
         rows.push(Coverage { row: ROW.to_owned(), hook, limit });
         rows
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }

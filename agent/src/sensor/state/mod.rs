@@ -21,7 +21,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawProcess, RawRecord};
-use picket_model::{Activity, Coverage, FileActivity, FileId, Tier, TypeCount};
+use picket_model::{Activity, Coverage, FileActivity, FileId, Tier};
 
 use self::known::Known;
 use self::reach::Unreached;
@@ -29,7 +29,10 @@ use self::requests::Requests;
 use self::watch::{Signals, Touch, Watch};
 use super::feed::Inlet;
 use super::here::{is_the_hosts, shares_root};
-use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
+use super::{SensorError, SensorOptions, Source};
+
+#[cfg(fuzzing)]
+pub use self::bus::fuzz;
 
 /// A change waits for the tier's next record at most so long.
 const SHARE: Duration = Duration::from_millis(100);
@@ -124,6 +127,8 @@ impl WithState {
 }
 
 impl Source for WithState {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let until = Instant::now() + timeout;
         loop {
@@ -139,10 +144,6 @@ impl Source for WithState {
         }
     }
 
-    fn tier(&self) -> Tier {
-        self.tier.tier()
-    }
-
     fn blind_spots(&self) -> Vec<String> {
         let mut spots = self.tier.blind_spots();
         spots.extend(self.bus.blind_spots());
@@ -150,22 +151,10 @@ impl Source for WithState {
         spots
     }
 
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
-    }
-
     fn coverage(&self) -> Vec<Coverage> {
         let mut rows = self.tier.coverage();
         rows.extend(ROWS.map(|(row, hook)| Coverage { row: row.into(), hook: hook.into(), limit: String::new() }));
         rows.push(self.bus.coverage());
         rows
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }
