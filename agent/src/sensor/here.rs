@@ -8,17 +8,22 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use picket_model::FileId;
 use picket_model::raw::RawActor;
+use picket_model::{FileActivity, FileId};
 
 use super::mounts;
 use crate::procfs;
 
 /// Containers have an /etc/passwd as the host has one, and the kernel names both by the same path. `id` is of the file
-/// that the record is about, 0 where it is not known. Where nobody can say any more, it is the host's.
-pub fn is_the_hosts(path: &str, id: FileId, actor: Option<&RawActor>) -> bool {
+/// that the record is about, 0 where it is not known. `gone`: nothing is left at the path, says the record. Where nobody
+/// can say any more, it is the host's.
+pub fn is_the_hosts(path: &str, id: FileId, gone: bool, actor: Option<&RawActor>) -> bool {
     let path = Path::new(path);
     let found = fs::symlink_metadata(path).ok();
+    if gone && found.is_some() {
+        // It went elsewhere. Were it made anew here meanwhile, that would be told by itself.
+        return false;
+    }
     if found.is_some_and(|found| id.ino != 0 && FileId { dev: found.dev(), ino: found.ino() } == id) {
         return true;
     }
@@ -27,6 +32,15 @@ pub fn is_the_hosts(path: &str, id: FileId, actor: Option<&RawActor>) -> bool {
     }
     // Its process has ended, or has something of its own mounted there.
     id.ino == 0 || id.dev == 0 || devices(path).is_none_or(|devices| devices.contains(&id.dev))
+}
+
+/// Both paths of a record of a file, and whether it leaves nothing there.
+pub fn touched<'a>(
+    activity: FileActivity,
+    path: &'a str,
+    old_path: Option<&'a str>,
+) -> impl Iterator<Item = (&'a str, bool)> {
+    [Some((path, activity == FileActivity::Delete)), old_path.map(|old| (old, true))].into_iter().flatten()
 }
 
 /// Whether paths begin for this process where they begin for the agent. A mount namespace alone changes only some of

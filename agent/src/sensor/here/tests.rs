@@ -18,15 +18,16 @@ fn a_file_of_another_file_system_is_not_the_hosts() {
     let file = folder.path().join("passwd");
     fs::write(&file, "x").unwrap();
     let (name, here) = (file.to_str().unwrap(), id(&file));
-    assert!(is_the_hosts(name, here, None));
-    assert!(is_the_hosts(name, here, Some(&own())));
+    assert!(is_the_hosts(name, here, false, None));
+    assert!(is_the_hosts(name, here, false, Some(&own())));
     let elsewhere = id(Path::new("/proc/self/stat"));
-    assert!(!is_the_hosts(name, elsewhere, None));
-    assert!(!is_the_hosts(name, elsewhere, Some(&own())));
+    assert!(!is_the_hosts(name, elsewhere, false, None));
+    assert!(!is_the_hosts(name, elsewhere, false, Some(&own())));
+    assert!(!is_the_hosts(name, FileId::default(), true, None), "what was deleted is still here");
     // What is gone by now was of this file system, and who did it has gone too.
     fs::remove_file(&file).unwrap();
-    assert!(is_the_hosts(name, here, Some(&RawActor { pid: u32::MAX, start_ticks: Some(1) })));
-    assert!(is_the_hosts(name, FileId::default(), None), "nobody can say otherwise");
+    assert!(is_the_hosts(name, here, true, Some(&RawActor { pid: u32::MAX, start_ticks: Some(1) })));
+    assert!(is_the_hosts(name, FileId::default(), true, None), "nobody can say otherwise");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier};
 use self::files::OwnFiles;
 use self::programs::{LEASE_NS, Programs};
 use super::feed::speak;
-use super::here::is_the_hosts;
+use super::here::{is_the_hosts, touched};
 use super::{SensorError, SensorOptions, Source};
 use crate::sys::clock::boot_ns;
 use crate::sys::netlink::Netlink;
@@ -133,10 +133,10 @@ impl WithOwn {
         let (kind, detail) = match &record.kind {
             RawKind::File { activity, path, old_path, id, .. } if *activity != FileActivity::Read && by_other => {
                 // The bare tier names files as the host sees them, whoever changes them.
-                let here =
-                    |path: &str| self.tier.tier() == Tier::Bare || is_the_hosts(path, *id, record.actor.as_ref());
-                let mut touched = [Some(path), old_path.as_ref()].into_iter().flatten();
-                let touched = touched.find(|path| self.files.holds(path) && here(path))?;
+                let bare = self.tier.tier() == Tier::Bare;
+                let here = |path, gone| bare || is_the_hosts(path, *id, gone, record.actor.as_ref());
+                let mut touched = touched(*activity, path, old_path.as_deref());
+                let (touched, _) = touched.find(|(path, gone)| self.files.holds(path) && here(path, *gone))?;
                 (TamperKind::Edit, format!("{} {touched}", activity.word()))
             }
             RawKind::ProcessAccess { access, target } if target.pid == own && by_other => {

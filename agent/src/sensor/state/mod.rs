@@ -28,7 +28,7 @@ use self::reach::Unreached;
 use self::requests::Requests;
 use self::watch::{Signals, Touch, Watch};
 use super::feed::Inlet;
-use super::here::{is_the_hosts, shares_root};
+use super::here::{is_the_hosts, shares_root, touched};
 use super::{SensorError, SensorOptions, Source};
 
 #[cfg(fuzzing)]
@@ -85,8 +85,8 @@ impl WithState {
     fn see(&self, record: &RawRecord) {
         match &record.kind {
             RawKind::File { activity, path, old_path, id, .. } if *activity != FileActivity::Read => {
-                for path in [Some(path), old_path.as_ref()].into_iter().flatten() {
-                    self.touch(path, *id, record);
+                for (path, gone) in touched(*activity, path, old_path.as_deref()) {
+                    self.touch(path, *id, gone, record);
                 }
             }
             RawKind::Exec(process) => self.executed(process, record),
@@ -103,11 +103,11 @@ impl WithState {
         }
     }
 
-    fn touch(&self, full: &str, id: FileId, record: &RawRecord) {
+    fn touch(&self, full: &str, id: FileId, gone: bool, record: &RawRecord) {
         let Some(path) = full.strip_prefix(&self.root) else { return };
         let Some(subject) = places::subject(path) else { return };
         // The bare tier names files as the host sees them, whoever changes them.
-        if self.tier.tier() != Tier::Bare && !is_the_hosts(full, id, record.actor.as_ref()) {
+        if self.tier.tier() != Tier::Bare && !is_the_hosts(full, id, gone, record.actor.as_ref()) {
             return;
         }
         let touch = Touch { subject: subject.to_owned(), time: record.time, actor: record.actor.clone() };
