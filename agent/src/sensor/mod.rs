@@ -29,6 +29,8 @@ mod bpf;
 mod decode;
 mod diag;
 mod feed;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod here;
 mod mounts;
 mod own;

@@ -8,6 +8,8 @@ mod control;
 mod coverage;
 mod execs;
 mod flows;
+#[cfg(fuzzing)]
+mod fuzz;
 mod listen;
 mod record;
 mod rules;
@@ -25,6 +27,8 @@ use self::attributes::Attributes;
 use self::execs::Execs;
 use self::flows::Flows;
 use self::listen::Audit;
+#[cfg(fuzzing)]
+pub use self::fuzz::fuzz;
 pub use self::signin::unknown as unknown_user;
 use super::feed::Inlet;
 use super::{SensorError, Source};
@@ -124,12 +128,12 @@ fn unheard(why: &str) -> String {
 }
 
 impl Source for WithAudit {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let until = Instant::now() + timeout;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-    left_to_the_tier!();
-
             let mut heard = self.inlet.take(Duration::ZERO, Duration::ZERO, BATCH_MAX);
             let waits = self.joined.as_ref().is_some_and(|joined| !joined.waiting.is_empty());
             let wait = if waits || !heard.is_empty() { Duration::ZERO } else { left.min(SHARE) };

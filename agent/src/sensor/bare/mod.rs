@@ -29,6 +29,12 @@ use super::feed::Inlet;
 use super::{SensorError, SensorOptions, Source, seed};
 use crate::sys::clock::{WallOffset, boot_ns};
 
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let _ = connector::parse(bytes);
+    let _ = notices::parse(bytes);
+}
+
 /// One `next` hands over at most so many records, so that a flood cannot grow the batch without end.
 const BATCH_MAX: usize = 8192;
 /// The threads hear of one command at different moments: so long its records are gathered to be put in order.

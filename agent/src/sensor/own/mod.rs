@@ -22,6 +22,11 @@ use crate::sys::netlink::Netlink;
 
 pub use self::programs::Before;
 
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8], clock: crate::sys::clock::WallOffset) -> Option<RawRecord> {
+    record::record(bytes, clock, "")
+}
+
 /// What belongs to the agent is looked at this often, and what is refused renewed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A wait for the tier is cut to this, so that what is done to the agent is told within a second.
@@ -155,13 +160,13 @@ fn tampered(kind: TamperKind, detail: String) -> RawRecord {
 }
 
 impl Source for WithOwn {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let mut batch = self.tier.next(timeout.min(WAIT_MAX))?;
         let told = self.peace.maintenance_ns.load(Ordering::Relaxed);
         if Instant::now() >= self.due || told != self.peace.in_force_ns.load(Ordering::Relaxed) {
             self.look();
-    left_to_the_tier!();
-
         }
         let meant: Vec<RawRecord> = batch.iter().filter_map(|record| self.meant(record)).collect();
         batch.extend(meant);

@@ -29,6 +29,14 @@ use crate::procfs;
 use crate::sensor::feed::{Feed, ready};
 use crate::sys::clock::now;
 
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let Some(message) = Message::parse(bytes) else { return };
+    let _ = message.arguments();
+    let _ = units(&message);
+    let _ = Running::default().hear(&message, |_, _| None);
+}
+
 const SOCKETS: [&str; 2] = ["/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"];
 /// A bus that has gone is looked for again so often; most come back within seconds.
 const AGAIN: Duration = Duration::from_secs(2);
