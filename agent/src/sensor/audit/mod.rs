@@ -26,9 +26,9 @@ use picket_model::{Coverage, Tier};
 use self::attributes::Attributes;
 use self::execs::Execs;
 use self::flows::Flows;
-use self::listen::Audit;
 #[cfg(fuzzing)]
 pub use self::fuzz::fuzz;
+use self::listen::Audit;
 pub use self::signin::unknown as unknown_user;
 use super::feed::Inlet;
 use super::{SensorError, Source};
