@@ -73,7 +73,8 @@ impl Keeper {
     pub fn accept(&mut self, bytes: &[u8], now: Timestamp) -> Result<Ready, String> {
         let verified = picket_policy::accept(bytes, &self.trusted, self.version(), now).map_err(|e| e.to_string())?;
         let ready = compile(&verified)?;
-        super::write_whole(&self.path, bytes).map_err(|e| format!("cannot keep it at {}: {e}", self.path.display()))?;
+        crate::whole::write(&self.path, bytes)
+            .map_err(|e| format!("cannot keep it at {}: {e}", self.path.display()))?;
         self.current = Some(verified);
         Ok(ready)
     }

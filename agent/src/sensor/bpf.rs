@@ -135,7 +135,7 @@ impl Source for BpfSource {
     }
 
     fn blind_spots(&self) -> Vec<String> {
-        self.blind.clone()
+        self.blind.iter().cloned().chain(self.canary.blind_spot()).collect()
     }
 
     fn accounts(&self) -> Vec<TypeCount> {
