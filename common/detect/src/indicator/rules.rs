@@ -74,6 +74,8 @@ fn rule(id: &str, title: &str, technique: &str, tactic: &str) -> Rule {
         response: Vec::new(),
         file: "indicators".to_owned(),
         silent: false,
+        status: String::new(),
+        inventory: None,
     }
 }
 
