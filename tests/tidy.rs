@@ -39,7 +39,7 @@ const FENCES: &[Fence] = &[
         forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "SystemTime::now"],
     },
     Fence {
-        folder: "common/detect",
+        folder: "common/detect/src",
         forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "picket_policy", "SystemTime::now"],
     },
     Fence { folder: "agent/src/decide", forbidden: &["quinn::", "nix::", "SystemTime::now"] },

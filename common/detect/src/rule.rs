@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use picket_model::{Evidence, RuleId, SensorFamily, Severity};
 
+use crate::inventory::Inventory;
+
 /// A Sigma document (or several, parted by `---`) with the name by which errors speak of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct RuleSource {
@@ -33,6 +35,10 @@ pub struct Rule {
     pub file: String,
     /// Only feeds correlations; never reported by itself.
     pub silent: bool,
+    /// Sigma's word for how ripe the rule is; empty where the document has none.
+    pub status: String,
+    /// Foreign rules have none.
+    pub inventory: Option<Inventory>,
 }
 
 /// A rule that an event completed, with the fields that it matched on.

@@ -220,6 +220,8 @@ impl Rules {
                 response: all(response),
                 file: "indicators".to_owned(),
                 silent: false,
+                status: String::new(),
+                inventory: None,
             })
         };
         Self {

@@ -4,13 +4,13 @@
 use picket_model::{RuleId, SensorFamily, Severity};
 
 use crate::error::{Complaints, Place};
+use crate::inventory;
 use crate::rule::Rule;
 use crate::yaml::Node;
 
 /// Keys that inform people; their values are not looked into.
 const INFORMATION: &[&str] = &[
     "related",
-    "status",
     "license",
     "references",
     "author",
@@ -59,8 +59,11 @@ pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, compl
         response: Vec::new(),
         file: complaints.file().to_owned(),
         silent: false,
+        status: String::new(),
+        inventory: None,
     };
     let mut name = String::new();
+    let mut own_place = document.place;
     for (key, node) in document.map().unwrap_or_default() {
         match key.text.as_str() {
             "title" => rule.title = text(node, "title", complaints),
@@ -68,19 +71,26 @@ pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, compl
             "name" => name = text(node, "name", complaints),
             "description" => rule.description = text(node, "description", complaints).trim_end().to_owned(),
             "level" => rule.severity = level(node, complaints),
+            "status" => rule.status = text(node, "status", complaints),
             "tags" => tags(node, &mut rule, complaints),
             "falsepositives" => rule.falsepositives = texts(node, "falsepositives", complaints),
             "taxonomy" if node.text() != Some("sigma") => {
                 complaints.add(node.place, "only the taxonomy `sigma` is understood");
             }
             "taxonomy" => {}
-            "picket" => own(node, &mut rule, complaints),
+            "picket" => {
+                own(node, &mut rule, complaints);
+                own_place = node.place;
+            }
             other if INFORMATION.contains(&other) || body.contains(&other) => {}
             other => complaints.add(key.place, format!("unknown key `{other}`")),
         }
     }
     if rule.title.is_empty() || rule.title.chars().count() > TITLE_CHARS_MAX {
         complaints.add(document.place, format!("a rule needs a `title` of at most {TITLE_CHARS_MAX} characters"));
+    }
+    if let Some(reason) = inventory::contradiction(&rule) {
+        complaints.add(own_place, reason);
     }
     rule.id = RuleId(if name.is_empty() { rule.uuid.clone() } else { name });
     if rule.id.0.is_empty() {
@@ -184,10 +194,11 @@ fn own(node: &Node, rule: &mut Rule, complaints: &mut Complaints<'_>) {
             }
             ("silent", Some("true")) => rule.silent = true,
             ("silent", Some("false")) => {}
+            ("inventory", _) => rule.inventory = inventory::parse(node, complaints),
             (other, _) => complaints.add(
                 key.place,
                 format!(
-                    "`{other}` does not belong in `picket`, or not with this value; there are family, response, silent"
+                    "`{other}` does not belong in `picket`, or not with this value; there are family, response, silent, inventory"
                 ),
             ),
         }

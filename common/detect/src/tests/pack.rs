@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use picket_model::Severity;
 
-use super::play::{self, Case};
+use super::play;
 use crate::sigma::matcher::Matcher;
 use crate::sigma::prefilter::Prefilter;
 use crate::sigma::view::View;
@@ -41,22 +41,11 @@ fn rules_hit_what_they_should_and_nothing_near_it() {
         let file = source.file.replace(".yml", ".tests.yml");
         let cases = play::cases(&file, &std::fs::read_to_string(folder().join(&file)).unwrap());
         assert!(!cases.hits.is_empty() && !cases.misses.is_empty(), "{file} needs at least a hit and a near-miss");
-        let hit_by = |case: &Case| {
-            let mut detector = detector(std::slice::from_ref(&source));
-            let hits = case.events.iter().flat_map(|event| detector.observe(event));
-            hits.map(|hit| hit.rule.id.to_string()).collect::<Vec<_>>()
-        };
-        // A file's main rule is named like the file.
-        let main = source.file.trim_end_matches(".yml");
-        for case in &cases.hits {
-            if !hit_by(case).iter().any(|rule| rule == main) {
-                wrong.push(format!("{file}: not hit: {}", case.about));
-            }
-        }
-        for case in &cases.misses {
-            if hit_by(case).iter().any(|rule| rule == main) {
-                wrong.push(format!("{file}: hit, though only near: {}", case.about));
-            }
+        let outcomes = crate::play::run(std::slice::from_ref(&source), &cases).unwrap();
+        // A file's main rule is named like the file, and the cases are about that one.
+        for outcome in outcomes.iter().filter(|outcome| !outcome.passed) {
+            let what = if outcome.wanted { "not hit" } else { "hit, though only near" };
+            wrong.push(format!("{file}:{}: {what}: {}", outcome.line, outcome.about));
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -75,6 +64,7 @@ fn every_rule_says_what_a_reader_needs() {
         assert!(rule.silent || !rule.tactics.is_empty(), "{id} names no tactic");
         assert!(rule.silent || !rule.falsepositives.is_empty(), "{id} says nothing of false positives");
         assert_ne!(rule.response, ["isolate_host"], "{id}: isolation is never the only answer");
+        assert!(rule.silent || rule.inventory.is_some(), "{id} has no entry in the inventory");
         if rule.severity < Severity::Medium {
             assert!(rule.response.is_empty(), "{id}: too weak to answer with {:?}", rule.response);
         }

@@ -1,0 +1,115 @@
+//! Owns: tests of the language of cases: each word becomes its event, each slip is named with its place.
+//! Never: the shipped rules' cases.
+
+use proptest::prelude::*;
+
+use super::{parse, run};
+use crate::RuleSource;
+use crate::sigma::class::Class;
+
+/// One entry of every word.
+const EVERY_WORD: &str = "
+hits:
+  - about: all of them
+    sequence:
+    - launch: {exe: /bin/sh, stdin: socket, stdout: pipe, preload: LD_PRELOAD=/tmp/x.so, script_path: /tmp/x.sh, image: nginx, container_name: web, pod: shop/web, capabilities: [sys_admin], namespaces: {mount: 7}, login_uid: 1000, session: 3, cgroup: /x, container: 3f2a}
+    - create: {path: /a}
+    - set_owner: {path: /a}
+    - set_attributes: {path: /a}
+    - raw_access: {path: /dev/sda}
+    - read: {path: /etc/shadow}
+    - delete: {path: /a}
+    - hash: {path: /a, executed: true, entropy: 7900, header: 7f454c46}
+    - connect: {to: 203.0.113.9, port: 53, protocol: udp}
+    - listen: {port: 4444}
+    - unix: {path: /run/docker.sock}
+    - dns: {name: example.org, answers: [203.0.113.9]}
+    - module: {name: x, path: /tmp/x.ko, loaded: false}
+    - library: {path: /tmp/x.so}
+    - bpf: {name: x, kind: kprobe}
+    - auth: {user: alice, service: su, success: true}
+    - script: {source: argument, content: 'id'}
+    - access: {kind: poke, target: {exe: /usr/sbin/sshd}}
+    - memory: {kind: make_executable}
+    - memory_file: {name: x}
+    - privilege: {kind: set_user, uid: 0, by: {exe: /bin/x}}
+    - mount: {kind: mount, source: /dev/sda1, target: /mnt, fs: ext4}
+    - kernel: {operation: set_parameter, subject: /proc/sys/kernel/core_pattern}
+    - job: {activity: created, kind: at, command: id}
+    - account: {activity: modified, name: alice, changed: [uid]}
+    - group: {activity: modified, name: sudo, added: [alice]}
+    - service: {activity: created, name: x.service}
+    - tamper: {kind: kill, refused: true}
+";
+
+#[test]
+fn every_class_of_events_has_its_word() {
+    let cases = parse("x.tests.yml", EVERY_WORD).unwrap();
+    let events = &cases.hits[0].events;
+    assert_eq!(events.len(), 28);
+    let rename = parse("x", "hits:\n - rename: {from: /a, path: /b}\n - set_mode: {path: /a, mode: '4755'}\n").unwrap();
+    let more = rename.hits.iter().flat_map(|case| &case.events);
+    let met: Vec<Class> = events.iter().chain(more).flat_map(|event| Class::of(&event.activity)).copied().collect();
+    for class in Class::ALL {
+        assert!(met.contains(&class), "{}", class.word());
+    }
+}
+
+#[test]
+fn each_slip_is_named_where_it_stands() {
+    for (text, place, words) in [
+        ("hits:\n  - lunch: {exe: /bin/sh}\n", "2:5", "no event `lunch`"),
+        ("hits:\n  - launch: {exe: /bin/sh, ecmd: x}\n", "2:28", "no `ecmd`"),
+        ("hits:\n  - write: {by: {exe: /bin/sh}}\n", "2:12", "`path` is missing"),
+        ("hits:\n  - connect: {to: here, port: 1}\n", "2:19", "an address"),
+        ("hits:\n  - listen: {port: 70000}\n", "2:20", "a number"),
+        ("hits:\n  - access: {kind: stroke, target: {exe: /a}}\n", "2:20", "one of trace"),
+        ("hits:\n  - launch: {exe: /a, parent: {uid: many}}\n", "2:37", "a number"),
+        ("hits:\n  - set_mode: {path: /a, mode: '9'}\n", "2:32", "octal"),
+        ("hits:\n  - launch: {exe: /a}\n    write: {path: /a}\n", "2:5", "one event"),
+        ("hits:\n  - about: nothing\n", "2:5", "one event"),
+        ("hits:\n  - sequence:\n    - launch: {exe: /a}\n      repeat: 4000000000\n", "3:7", "more than"),
+        ("mises: []\n", "1:1", "no `mises`"),
+        ("hits: 3\n", "1:7", "a list"),
+        ("", "1:1", "no cases"),
+    ] {
+        let found = parse("x.yml", text).unwrap_err();
+        let wanted = format!("x.yml:{place}: ");
+        let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(shown.iter().any(|error| error.starts_with(&wanted) && error.contains(words)), "{text}{shown:#?}");
+    }
+}
+
+fn rule(name: &str) -> RuleSource {
+    let text = format!(
+        "title: T\nname: {name}\nlogsource:\n  category: network_connection\ndetection:\n  s:\n    DestinationPort: 1003\n  condition: s\nlevel: high\n"
+    );
+    RuleSource { file: format!("{name}.yml"), text }
+}
+
+/// The fourth turn of the sequence reaches port 1003; the second case stands on the wrong side.
+#[test]
+fn a_run_says_of_each_case_whether_the_rules_did_as_it_says() {
+    let text = "hits:\n- about: turns\n  sequence:\n  - connect: {to: 192.0.2.1, port: '100{turn}'}\n    repeat: 4\n- about: wrong\n  connect: {to: 192.0.2.1, port: 1}\nmisses:\n- about: near\n  connect: {to: 192.0.2.1, port: 1004}\n";
+    let cases = parse("mine.tests.yml", text).unwrap();
+    let outcomes = run(&[rule("mine"), rule("other")], &cases).unwrap();
+    let passed: Vec<(usize, bool)> = outcomes.iter().map(|outcome| (outcome.line, outcome.passed)).collect();
+    assert_eq!(passed, [(2, true), (6, false), (9, true)]);
+    assert_eq!(outcomes[0].rules, ["mine", "other"]);
+    // No rule is called like the file: any of them will do.
+    let cases = parse("theirs.tests.yml", text).unwrap();
+    assert!(run(&[rule("other")], &cases).unwrap()[0].passed);
+    assert!(run(&[RuleSource { file: "x.yml".to_owned(), text: "title: [".to_owned() }], &cases).is_err());
+}
+
+proptest! {
+    #[test]
+    fn hostile_cases_never_panic(text in "\\PC{0,200}") {
+        let _ = parse("x", &text);
+    }
+
+    #[test]
+    fn hostile_values_never_panic(word in "[a-z_]{3,14}", key in "[a-z_]{2,8}", value in "\\PC{0,20}") {
+        let _ = parse("x", &format!("hits:\n  - {word}: {{{key}: {value}, by: {{uid: {value}}}}}\n"));
+    }
+}
