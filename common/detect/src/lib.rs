@@ -16,8 +16,9 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub use correlation::{CorrelationLimits, LostWindows};
 pub use detector::Detector;
 pub use error::RuleError;
 pub use indicator::IndicatorSource;
 pub use pack::pack;
-pub use rule::{Hit, Rule, RuleSource};
+pub use rule::{Hit, Rule, RuleSource, Subject};

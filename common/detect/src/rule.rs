@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{Evidence, RuleId, SensorFamily, Severity};
+use picket_model::{Event, Evidence, RuleId, SensorFamily, Severity};
 
 /// A Sigma document (or several, parted by `---`) with the name by which errors speak of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,4 +40,12 @@ pub struct Rule {
 pub struct Hit {
     pub rule: Arc<Rule>,
     pub evidence: Vec<Evidence>,
+    /// Of a correlation the event that completed it, which may have been observed before; else it is the event at hand.
+    pub subject: Option<Subject>,
+}
+
+/// The event that a hit is about.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    Event(Box<Event>),
 }

@@ -80,14 +80,54 @@ impl Resolver {
                 }
             }
         }
-        let (inputs, errors) = inputs(file, &draft, &sources, &self.classes);
+        let (inputs, errors) = self.inputs(file, &draft, &sources);
         self.errors.extend(errors);
+        let group_by = draft.group_by.iter().map(|(name, _)| name.clone()).collect();
         let mut rule = draft.rule;
         if let Some(first) = classes.first().filter(|_| !draft.family_given) {
             rule.family = first.family();
         }
         self.number(&rule.uuid, &rule.id.0, classes, rule.silent);
-        self.correlations.push(Correlation::new(Arc::new(rule), inputs, draft.kind, draft.span_ms));
+        self.correlations.push(Correlation::new(Arc::new(rule), inputs, group_by, draft.kind, draft.span_ms));
+    }
+
+    /// The fields by which each rule of a correlation is grouped and counted.
+    fn inputs(&self, file: &str, draft: &Draft, sources: &[usize]) -> (Vec<Input>, Vec<RuleError>) {
+        let mut errors = Vec::new();
+        let mut inputs = Vec::new();
+        for (source, (rule, _)) in sources.iter().zip(&draft.rules) {
+            let mut fields = |wanted: &[Placed]| {
+                let mut found = Vec::new();
+                for (name, place) in wanted {
+                    match self.field(name, *source, draft) {
+                        Ok(field) => found.push(field),
+                        Err(reason) => errors.push(error(file, *place, format!("rule `{rule}`: {reason}"))),
+                    }
+                }
+                found
+            };
+            let group = fields(&draft.group_by);
+            let values = fields(&draft.fields);
+            inputs.push(Input { source: *source, name: normal(rule), group, values });
+        }
+        for (rule, place) in draft.aliases.iter().flat_map(|alias| alias.fields.iter().map(|(rule, _)| rule)) {
+            if !self.numbers.get(&normal(rule)).is_some_and(|number| sources.contains(number)) {
+                errors.push(error(file, *place, format!("`{rule}` is not among the `rules` of this correlation")));
+            }
+        }
+        (inputs, errors)
+    }
+
+    fn field(&self, name: &str, source: usize, draft: &Draft) -> Result<Field, String> {
+        let is_it = |rule: &str| self.numbers.get(&normal(rule)) == Some(&source);
+        let name = match draft.aliases.iter().find(|alias| alias.name == name) {
+            None => name,
+            Some(alias) => match alias.fields.iter().find(|((rule, _), _)| is_it(rule)) {
+                Some((_, field)) => field,
+                None => return Err(format!("alias `{name}` says nothing of this rule")),
+            },
+        };
+        field_of(name, &self.classes[source])
     }
 
     fn finish(mut self, matchers: Vec<Matcher>) -> Result<Set, Vec<RuleError>> {
@@ -106,37 +146,8 @@ impl Resolver {
     }
 }
 
-/// The fields by which each rule of a correlation is grouped and counted.
-fn inputs(file: &str, draft: &Draft, sources: &[usize], classes: &[Vec<Class>]) -> (Vec<Input>, Vec<RuleError>) {
-    let mut errors = Vec::new();
-    let mut inputs = Vec::new();
-    for (source, (rule, _)) in sources.iter().zip(&draft.rules) {
-        let mut fields = |wanted: &[Placed]| {
-            let mut found = Vec::new();
-            for (name, place) in wanted {
-                match field(name, rule, draft, &classes[*source]) {
-                    Ok(field) => found.push(field),
-                    Err(reason) => errors.push(error(file, *place, format!("rule `{rule}`: {reason}"))),
-                }
-            }
-            found
-        };
-        let group = fields(&draft.group_by);
-        let values = fields(&draft.fields);
-        inputs.push(Input { source: *source, group, values });
-    }
-    (inputs, errors)
-}
-
-fn field(name: &str, rule: &str, draft: &Draft, classes: &[Class]) -> Result<Field, String> {
-    let alias = draft.aliases.iter().find(|alias| alias.name == name);
-    let name = match alias {
-        None => name,
-        Some(alias) => match alias.fields.iter().find(|((of, _), _)| of == rule) {
-            Some((_, field)) => field,
-            None => return Err(format!("alias `{name}` says nothing of this rule")),
-        },
-    };
+/// Which field of the events of one class a name of a correlation means.
+fn field_of(name: &str, classes: &[Class]) -> Result<Field, String> {
     let mut found = Err("it has no events".to_owned());
     for class in classes {
         found = Ok(Field::of(name, *class)?);

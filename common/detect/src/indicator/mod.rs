@@ -162,7 +162,7 @@ impl Indicators {
 fn hit(rule: &Arc<Rule>, fields: &[(&str, &str)]) -> Hit {
     let evidence =
         fields.iter().map(|(field, value)| Evidence { field: (*field).to_owned(), value: (*value).to_owned() });
-    Hit { rule: Arc::clone(rule), evidence: evidence.collect() }
+    Hit { rule: Arc::clone(rule), evidence: evidence.collect(), subject: None }
 }
 
 fn each<T>(
