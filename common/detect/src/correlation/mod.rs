@@ -13,8 +13,7 @@ use std::sync::Arc;
 use picket_model::{Evidence, Timestamp};
 
 use crate::rule::Rule;
-use crate::sigma::field::Field;
-use crate::sigma::view::View;
+use crate::sigma::record::{FieldId, Record};
 use table::{Offer, Table};
 use window::{Kind, Sign};
 
@@ -23,9 +22,33 @@ use window::{Kind, Sign};
 pub struct Input {
     /// A rule or an earlier correlation, by the detector's numbering.
     pub source: usize,
-    pub group: Vec<Field>,
+    /// Where Picket's own events can complete the source.
+    pub native: Option<Keys>,
+    /// Where events of others can.
+    pub foreign: Option<Keys>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keys {
+    pub group: Vec<FieldId>,
     /// The fields whose distinct values are counted; empty unless the kind is value_count.
-    pub values: Vec<Field>,
+    pub values: Vec<FieldId>,
+}
+
+/// In which sense the fields of a record are numbered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    Native,
+    Foreign,
+}
+
+impl Input {
+    const fn keys(&self, side: Side) -> Option<&Keys> {
+        match side {
+            Side::Native => self.native.as_ref(),
+            Side::Foreign => self.foreign.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -45,30 +68,32 @@ impl Correlation {
     }
 
     /// Takes an event on which `fired` (of the detector's numbering) matched; evidence when that completes it.
-    pub fn observe(&mut self, view: &View<'_>, fired: &[usize], order: u64) -> Option<Vec<Evidence>> {
-        let time = view.event().time;
+    pub fn observe<R: Record>(&mut self, record: &R, side: Side, fired: &[usize], order: u64) -> Option<Vec<Evidence>> {
+        let time = record.time();
         let mut evidence = None;
         for (index, input) in self.inputs.iter().enumerate() {
             if !fired.contains(&input.source) {
                 continue;
             }
+            let Some(keys) = input.keys(side) else { continue };
             // An event that lacks the fields belongs to no group.
-            let Some(group) = read(view, &input.group) else { continue };
+            let Some(group) = read(record, &keys.group) else { continue };
             let value =
-                if input.values.is_empty() { Some(0) } else { read(view, &input.values).map(|read| digest(&read)) };
+                if keys.values.is_empty() { Some(0) } else { read(record, &keys.values).map(|read| digest(&read)) };
             let Some(value) = value else { continue };
             let sign = Sign { input: index, time, order, value };
             if let Offer::Fires(count) = self.table.offer(digest(&group), sign) {
-                evidence = Some(self.evidence(&input.group, &group, count, time));
+                let names: Vec<&str> = keys.group.iter().map(|field| record.name(*field)).collect();
+                evidence = Some(self.evidence(&names, &group, count, time));
             }
         }
         evidence
     }
 
-    fn evidence(&self, fields: &[Field], group: &[&str], count: usize, time: Timestamp) -> Vec<Evidence> {
+    fn evidence(&self, fields: &[&str], group: &[&str], count: usize, time: Timestamp) -> Vec<Evidence> {
         let note = |field: &str, value: String| Evidence { field: field.to_owned(), value };
         let mut evidence: Vec<Evidence> =
-            fields.iter().zip(group).map(|(field, value)| note(field.name(), (*value).to_owned())).collect();
+            fields.iter().zip(group).map(|(field, value)| note(field, (*value).to_owned())).collect();
         if matches!(self.kind, Kind::EventCount(_) | Kind::ValueCount(_)) {
             evidence.push(note("Count", count.to_string()));
         }
@@ -79,8 +104,8 @@ impl Correlation {
     /// The same rule, counting the same fields in the same way.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let fields = |correlation: &Self| -> Vec<(Vec<Field>, Vec<Field>)> {
-            correlation.inputs.iter().map(|input| (input.group.clone(), input.values.clone())).collect()
+        let fields = |correlation: &Self| -> Vec<_> {
+            correlation.inputs.iter().map(|input| (input.native.clone(), input.foreign.clone())).collect()
         };
         self.rule.id == other.rule.id
             && (self.kind, self.span_ms) == (other.kind, other.span_ms)
@@ -97,8 +122,8 @@ impl Correlation {
     }
 }
 
-fn read<'v>(view: &'v View<'_>, fields: &[Field]) -> Option<Vec<&'v str>> {
-    fields.iter().map(|field| view.values(*field).first().map(|text| text.raw.as_str())).collect()
+fn read<'v, R: Record>(record: &'v R, fields: &[FieldId]) -> Option<Vec<&'v str>> {
+    fields.iter().map(|field| record.values(*field).first().map(|text| text.raw.as_ref())).collect()
 }
 
 /// Values may be megabytes long; the table keeps 16 bytes of each.
