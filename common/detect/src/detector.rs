@@ -1,49 +1,117 @@
 //! Owns: the compiled set as a whole, and the way of one event through it.
 //! Never: parsing; that is `compile`.
 
+use std::sync::Arc;
+
 use picket_model::{Event, Interest, LossCount, Timestamp};
 
-use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows};
+use crate::compile::{Options, Set, Targets};
+use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows, Side, Told, event_bytes};
 use crate::error::RuleError;
 use crate::indicator::{IndicatorSource, Indicators};
 use crate::rule::{Hit, Rule, RuleSource, Subject};
+use crate::sigma::binding::Placeholders;
 use crate::sigma::class::Class;
 use crate::sigma::matcher::Matcher;
-use crate::sigma::prefilter::Prefilter;
+use crate::sigma::native::Native;
+use crate::sigma::record::Record;
+use crate::sigma::schema::Schema;
 use crate::sigma::view::View;
+use crate::source::foreign::Foreign;
 
 /// Rules, correlations and indicators in force. It holds the correlations' state and nothing else that changes.
 #[derive(Debug)]
 pub struct Detector {
-    matchers: Vec<Matcher>,
-    prefilter: Prefilter,
-    /// The first correlation is numbered after the last of `matchers`.
+    rules: Vec<Arc<Rule>>,
+    native: Native,
+    foreign: Foreign,
+    /// The first correlation is numbered after the last of `rules`.
     correlator: Correlator,
     /// By number: whether a match is reported, or only feeds correlations.
     reported: Vec<bool>,
     indicators: Indicators,
+    /// Rules that none of Picket's own events can match.
+    not_live: Vec<RuleError>,
+    /// Events of others so far.
+    foreign_events: u64,
+}
+
+/// What became of rules of which some may be refused.
+#[derive(Debug)]
+pub struct Lenient {
+    pub detector: Detector,
+    /// Of each refused document its first error.
+    pub refused: Vec<RuleError>,
+    /// Documents that were read, the refused among them.
+    pub documents: usize,
 }
 
 impl Detector {
-    /// Compiles rules and indicators; on failure all errors at once. What cannot be honoured in full is an error.
+    /// Compiles rules and indicators; on failure all errors at once. What cannot be honoured in full is an error, and
+    /// so is a rule that can match no event of Picket's own.
     pub fn compile(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
-        let compiled = crate::compile::compile(rules);
-        let indicators = Indicators::compile(indicators);
-        match (compiled, indicators) {
-            (Ok(set), Ok(indicators)) => Ok(Self {
-                prefilter: Prefilter::new(&set.matchers),
-                correlator: Correlator::new(set.correlations, set.matchers.len(), CorrelationLimits::default()),
-                matchers: set.matchers,
-                reported: set.reported,
-                indicators,
-            }),
-            (rules, indicators) => Err(rules.err().into_iter().chain(indicators.err()).flatten().collect()),
+        Self::compile_with(rules, indicators, &Options::default())
+    }
+
+    /// As `compile`, for other targets and with placeholders; nothing loads unless everything does.
+    pub fn compile_with(
+        rules: &[RuleSource],
+        indicators: &IndicatorSource,
+        options: &Options,
+    ) -> Result<Self, Vec<RuleError>> {
+        let (set, mut errors) = crate::compile::compile(rules, options);
+        match Indicators::compile(indicators) {
+            Ok(indicators) if errors.is_empty() => Ok(Self::of(set, indicators)),
+            indicators => {
+                errors.extend(indicators.err().into_iter().flatten());
+                Err(errors)
+            }
         }
+    }
+
+    /// Compiles what can be honoured and says what was refused.
+    #[must_use]
+    pub fn compile_lenient(rules: &[RuleSource], placeholders: &Placeholders) -> Lenient {
+        let options = Options { targets: Targets::Any, lenient: true, placeholders: placeholders.clone() };
+        let (set, refused) = crate::compile::compile(rules, &options);
+        let documents = set.documents;
+        Lenient { detector: Self::of(set, Indicators::none()), refused, documents }
+    }
+
+    fn of(set: Set, indicators: Indicators) -> Self {
+        Self {
+            correlator: Correlator::new(set.correlations, set.rules.len(), CorrelationLimits::default()),
+            rules: set.rules,
+            native: Native::new(set.native),
+            foreign: Foreign::new(set.foreign, set.schema, set.sources),
+            reported: set.reported,
+            indicators,
+            not_live: set.not_live,
+            foreign_events: 0,
+        }
+    }
+
+    /// The rules that no event of Picket's own can match, each with the first reason; they wait for events of others.
+    #[must_use]
+    pub fn not_live(&self) -> &[RuleError] {
+        &self.not_live
+    }
+
+    /// Events of others of which nothing said where they come from, so that they met no rule.
+    #[must_use]
+    pub const fn unbound(&self) -> u64 {
+        self.foreign.unbound()
+    }
+
+    /// The fields that rules look at in events of others; whoever reads such events numbers their fields by it.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        self.foreign.schema()
     }
 
     /// Every rule and correlation, and the kinds of indicators in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let rules = self.matchers.iter().map(|matcher| matcher.rule.as_ref());
+        let rules = self.rules.iter().map(AsRef::as_ref);
         let correlations = self.correlator.correlations().iter().map(|correlation| correlation.rule.as_ref());
         rules.chain(correlations).chain(self.indicators.rules())
     }
@@ -51,7 +119,7 @@ impl Detector {
     /// Which files can matter to any rule, correlation or indicator in force.
     #[must_use]
     pub fn interest(&self) -> Interest {
-        crate::interest::of(&self.matchers, &self.indicators)
+        crate::interest::of(&self.native.matchers, &self.indicators)
     }
 
     /// How long correlations wait for late events, and what they may hold.
@@ -67,20 +135,37 @@ impl Detector {
             return Vec::new();
         }
         let view = View::new(event);
-        let mut fired = Vec::new();
-        let mut hits = Vec::new();
-        for index in self.prefilter.candidates(&view) {
-            let matcher = &self.matchers[index];
-            if matcher.matches(&view) {
-                fired.push(index);
-                if self.reported[index] {
-                    hits.push(Hit { rule: matcher.rule.clone(), evidence: matcher.evidence(&view), subject: None });
-                }
-            }
-        }
+        let Fired { numbers, mut hits } = self.evaluate(&view);
         hits.extend(self.indicators.observe(event));
+        let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
+        let subject = || Subject::Event(Box::new(event.clone()));
         let mut done = Vec::new();
-        self.correlator.observe(&view, &fired, &mut done);
+        self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
+        self.report(done, &mut hits);
+        hits
+    }
+
+    fn evaluate(&self, view: &View<'_>) -> Fired {
+        let mut fired = Fired::default();
+        for index in self.native.candidates(view) {
+            fired.take(&self.native.matchers[index as usize], &self.reported, view);
+        }
+        fired
+    }
+
+    /// What an event of others matches, and which correlations are complete now. It meets the rules of its log source
+    /// only. Hits of correlations tell which event completed them by its number, the first being 0.
+    pub fn observe_foreign<R: Record>(&mut self, record: &R) -> Vec<Hit> {
+        let number = self.foreign_events;
+        self.foreign_events += 1;
+        let mut fired = Fired::default();
+        let record = self.foreign.evaluate(record, |matcher, record| fired.take(matcher, &self.reported, record));
+        let Fired { numbers, mut hits } = fired;
+        // Without an id of its own none is a repetition, and events of one instant stand in the order in which they came.
+        let id = record.id().unwrap_or_else(|| u128::from(number).to_be_bytes());
+        let subject = || Subject::Foreign(number);
+        let mut done = Vec::new();
+        self.correlator.observe((&record, Side::Foreign), &numbers, (Told { id, bytes: 0 }, subject), &mut done);
         self.report(done, &mut hits);
         hits
     }
@@ -104,10 +189,9 @@ impl Detector {
 
     fn report(&self, done: Vec<Done>, hits: &mut Vec<Hit>) {
         for Done { correlation, entry, evidence } in done {
-            let reported = self.reported.get(self.matchers.len() + correlation);
+            let reported = self.reported.get(self.rules.len() + correlation);
             if let (Some(true), Some(correlation)) = (reported, self.correlator.correlations().get(correlation)) {
-                let Subject::Event(event) = &entry.subject;
-                let subject = Some(Subject::Event(event.clone()));
+                let subject = Some(entry.subject.clone());
                 hits.push(Hit { rule: correlation.rule.clone(), evidence, subject });
             }
         }
@@ -129,5 +213,24 @@ impl Detector {
     #[must_use]
     pub const fn correlation_state(&self) -> (usize, usize) {
         self.correlator.held()
+    }
+}
+
+/// The rules that matched an event.
+#[derive(Default)]
+struct Fired {
+    numbers: Vec<usize>,
+    hits: Vec<Hit>,
+}
+
+impl Fired {
+    fn take<R: Record>(&mut self, matcher: &Matcher, reported: &[bool], record: &R) {
+        if matcher.matches(record) {
+            self.numbers.push(matcher.number);
+            if reported[matcher.number] {
+                let evidence = matcher.evidence(record);
+                self.hits.push(Hit { rule: matcher.rule.clone(), evidence, subject: None });
+            }
+        }
     }
 }

@@ -11,14 +11,19 @@ mod network;
 mod pack;
 mod rule;
 mod sigma;
+mod source;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
+pub use compile::{Options, Targets};
 pub use correlation::{CorrelationLimits, LostWindows};
-pub use detector::Detector;
+pub use detector::{Detector, Lenient};
 pub use error::RuleError;
 pub use indicator::IndicatorSource;
 pub use pack::pack;
 pub use rule::{Hit, Rule, RuleSource, Subject};
+pub use sigma::binding::Placeholders;
+pub use sigma::record::{FieldId, Record, Text};
+pub use sigma::schema::Schema;

@@ -48,4 +48,6 @@ pub struct Hit {
 #[derive(Clone, Debug)]
 pub enum Subject {
     Event(Box<Event>),
+    /// Of others: the number of the event among those that were observed, from 0.
+    Foreign(u64),
 }

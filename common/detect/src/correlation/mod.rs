@@ -23,10 +23,11 @@ use std::sync::Arc;
 
 pub use entry::{Done, LostWindows};
 pub use kind::Kind;
-pub use run::Correlator;
+pub use read::bytes as event_bytes;
+pub use run::{Correlator, Told};
 
 use crate::rule::Rule;
-use crate::sigma::field::Field;
+use crate::sigma::record::FieldId;
 
 /// How long a correlation waits for late events, and what it may hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,11 +53,35 @@ impl Default for CorrelationLimits {
 pub struct Input {
     /// A rule or an earlier correlation, by the detector's numbering.
     pub source: usize,
-    /// The name of that rule: what is compared when another set takes over.
-    pub name: String,
-    pub group: Vec<Field>,
+    /// The name of that rule and of the fields: what is compared when another set takes over.
+    pub shape: String,
+    /// Where Picket's own events can complete the source.
+    pub native: Option<Keys>,
+    /// Where events of others can.
+    pub foreign: Option<Keys>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keys {
+    pub group: Vec<FieldId>,
     /// The fields whose values are counted or added up; empty where the type has none.
-    pub values: Vec<Field>,
+    pub values: Vec<FieldId>,
+}
+
+/// In which sense the fields of a record are numbered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    Native,
+    Foreign,
+}
+
+impl Input {
+    const fn keys(&self, side: Side) -> Option<&Keys> {
+        match side {
+            Side::Native => self.native.as_ref(),
+            Side::Foreign => self.foreign.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -81,7 +106,8 @@ impl Correlation {
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         let same = |one: &Input, other: &Input| {
-            one.name == other.name && one.group == other.group && one.values == other.values
+            let sides = |input: &Input| (input.native.is_some(), input.foreign.is_some());
+            one.shape == other.shape && sides(one) == sides(other)
         };
         self.rule.id == other.rule.id
             && (&self.kind, self.span_ms) == (&other.kind, other.span_ms)

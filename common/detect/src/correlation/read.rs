@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 use picket_model::{Activity, Event};
 
 use super::number;
-use crate::sigma::field::Field;
-use crate::sigma::view::View;
+use crate::sigma::record::{FieldId, Record};
 
 /// Sixteen bytes stand for the values of a group.
 pub type Key = [u64; 2];
@@ -19,8 +18,8 @@ const SHOWN_MAX: usize = 512;
 const PROCESS_BYTES: usize = 512;
 
 /// The first value of each field; None where one has none.
-pub fn texts<'v>(view: &'v View<'_>, fields: &[Field]) -> Option<Vec<&'v str>> {
-    fields.iter().map(|field| view.values(*field).first().map(|text| text.raw.as_str())).collect()
+pub fn texts<'v, R: Record>(record: &'v R, fields: &[FieldId]) -> Option<Vec<&'v str>> {
+    fields.iter().map(|field| record.values(*field).first().map(|text| text.raw.as_ref())).collect()
 }
 
 /// Keyed anew in every process: nobody can choose values that meet.

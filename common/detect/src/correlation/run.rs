@@ -10,9 +10,9 @@ use super::gather::{Sign, joined};
 use super::kind::Kind;
 use super::pending::{Arrival, Pending};
 use super::store::{Alert, Asked, Store};
-use super::{Correlation, CorrelationLimits, number, read};
+use super::{Correlation, CorrelationLimits, Side, number, read};
 use crate::rule::Subject;
-use crate::sigma::view::View;
+use crate::sigma::record::Record;
 
 /// All correlations of a set and what they remember.
 #[derive(Debug)]
@@ -33,6 +33,14 @@ struct Feed {
     input: u16,
     /// The correlation in between.
     source: Option<u16>,
+}
+
+/// What a record does not say of its event.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    pub id: [u8; 16],
+    /// About what it takes to keep the subject.
+    pub bytes: usize,
 }
 
 /// Kept from event to event, for most need no more than the last did.
@@ -75,9 +83,21 @@ impl Correlator {
     }
 
     /// Takes an event on which rules matched. What it or time completes is in `done`, in order.
-    pub fn observe(&mut self, view: &View<'_>, fired: &[usize], done: &mut Vec<Done>) {
-        let time = self.pending.time(view.event().time.0);
-        if let Some(entry) = self.entry(view, time, fired) {
+    pub fn observe<R: Record>(
+        &mut self,
+        (record, side): (&R, Side),
+        fired: &[usize],
+        (told, subject): (Told, impl FnOnce() -> Subject),
+        done: &mut Vec<Done>,
+    ) {
+        if self.correlations.is_empty() {
+            return;
+        }
+        let time = self.pending.time(record.time().0);
+        let offers = self.offers((record, side), fired);
+        if !offers.is_empty() {
+            let bytes = size_of::<Entry>() + told.bytes + offers.iter().map(Offer::bytes).sum::<usize>();
+            let entry = Entry { time, id: told.id, offers, subject: subject(), bytes };
             let feeds: Vec<u16> = entry.offers.iter().filter(|o| o.source.is_none()).map(|o| o.correlation).collect();
             if self.pending.add(entry) == Arrival::Late {
                 self.too_late(&feeds);
@@ -99,35 +119,26 @@ impl Correlator {
         self.release(u64::MAX, done);
     }
 
-    fn entry(&self, view: &View<'_>, time: u64, fired: &[usize]) -> Option<Entry> {
+    fn offers<R: Record>(&self, of: (&R, Side), fired: &[usize]) -> Vec<Offer> {
         let mut feeds: Vec<Feed> = Vec::new();
-        for rule in fired {
-            feeds.extend_from_slice(self.feeds.get(*rule)?);
-        }
-        if feeds.is_empty() {
-            return None;
+        for rule in fired.iter().filter_map(|rule| self.feeds.get(*rule)) {
+            feeds.extend_from_slice(rule);
         }
         if fired.len() > 1 {
             feeds.sort_unstable();
             feeds.dedup();
         }
-        let offers: Vec<Offer> = feeds.into_iter().filter_map(|feed| self.offer(view, feed)).collect();
-        if offers.is_empty() {
-            return None;
-        }
-        let event = view.event();
-        let bytes = size_of::<Entry>() + read::bytes(event) + offers.iter().map(Offer::bytes).sum::<usize>();
-        Some(Entry { time, id: *event.id.as_bytes(), offers, subject: Subject::Event(Box::new(event.clone())), bytes })
+        feeds.into_iter().filter_map(|feed| self.offer(of, feed)).collect()
     }
 
     /// None where the event lacks a field: it belongs to no group then.
-    fn offer(&self, view: &View<'_>, feed: Feed) -> Option<Offer> {
+    fn offer<R: Record>(&self, (record, side): (&R, Side), feed: Feed) -> Option<Offer> {
         let correlation = self.correlations.get(usize::from(feed.correlation))?;
-        let input = correlation.inputs.get(usize::from(feed.input))?;
-        let group = read::texts(view, &input.group)?;
-        let value = match input.values.is_empty() {
+        let keys = correlation.inputs.get(usize::from(feed.input))?.keys(side)?;
+        let group = read::texts(record, &keys.group)?;
+        let value = match keys.values.is_empty() {
             true => [0; 2],
-            false => read::value(&read::texts(view, &input.values)?, correlation.kind.wants_number())?,
+            false => read::value(&read::texts(record, &keys.values)?, correlation.kind.wants_number())?,
         };
         let Feed { correlation, input, source } = feed;
         Some(Offer { correlation, input, source, key: read::key(&group), value, group: read::shown(&group) })

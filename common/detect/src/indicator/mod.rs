@@ -79,6 +79,17 @@ impl Indicators {
         })
     }
 
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            hashes: HashSet::new(),
+            addresses: HashSet::new(),
+            ranges: Vec::new(),
+            domains: HashSet::new(),
+            rules: Rules::new(),
+        }
+    }
+
     /// The rules of the kinds that have any entry.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         let hashes = !self.hashes.is_empty();
