@@ -70,6 +70,6 @@ fn repeats_within_a_minute_are_counted_and_news_is_told() {
     assert_eq!(detect.observe(&launch(10, "marker", 59_000)).len(), 0);
     assert_eq!(detect.observe(&launch(11, "marker", 59_000)).len(), 1, "another process");
     assert_eq!(detect.observe(&launch(10, "marker", 61_000)).len(), 1, "a minute later");
-    let losses = detect.take_losses();
+    let (losses, _) = detect.take_losses();
     assert_eq!((losses[0].place.as_str(), losses[0].count), ("detect.repeats", 1));
 }

@@ -3,6 +3,7 @@
 
 use std::io::Read;
 
+use picket_detect::LostWindows;
 use picket_model::{Activity, LossCount};
 
 use super::{Engine, STATUS_TICKS, now};
@@ -23,6 +24,7 @@ impl Engine {
         for event in self.normalizer.settle(now()) {
             self.event(event);
         }
+        self.correlations();
         self.losses();
         self.release_requested();
         self.keep_peace();
@@ -61,10 +63,22 @@ impl Engine {
         }
     }
 
+    /// What correlations find by the passing of time alone.
+    pub(super) fn correlations(&mut self) {
+        for detection in self.detect.advance(now()) {
+            self.detection(detection);
+        }
+    }
+
     fn losses(&mut self) {
         let mut counts = self.spool.take_losses();
         counts.extend(self.normalizer.take_losses());
-        counts.extend(self.detect.take_losses());
+        let (losses, windows) = self.detect.take_losses();
+        counts.extend(losses);
+        for LostWindows { rule, windows, from, to } in windows {
+            let what = format!("{windows} windows of the rule {rule} were given up for want of memory");
+            self.speak("coverage lost", &format!("{what}: what it counted from {from} to {to}"));
+        }
         if !counts.is_empty() {
             self.own(Activity::Loss { counts });
         }
