@@ -125,7 +125,8 @@ fn parts(node: &Node, whole: bool, complaints: Told<'_, '_>) -> Option<Parts> {
                 continue;
             }
         };
-        let fits = |number: &i128| !whole || (number % number::ONE == 0 && (0..=COUNT_MAX * number::ONE).contains(number));
+        let fits =
+            |number: &i128| !whole || (number % number::ONE == 0 && (0..=COUNT_MAX * number::ONE).contains(number));
         match value.text().and_then(number::parse).filter(fits) {
             Some(bound) => parts.bounds.0.push((op, bound)),
             None if whole => complaints.add(value.place, format!("a whole number up to {COUNT_MAX} is expected here")),

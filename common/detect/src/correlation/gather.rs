@@ -63,7 +63,11 @@ impl Gathered {
                 };
                 self.few[0] = sign.at;
                 let (first, sum, held) = numbers.add(sign);
-                if bounds.reached(sum) { Step::Reached { first, measure: sum } } else { Step::Waits { begun: held > 1 } }
+                if bounds.reached(sum) {
+                    Step::Reached { first, measure: sum }
+                } else {
+                    Step::Waits { begun: held > 1 }
+                }
             }
             Kind::Average(_) | Kind::Percentile(..) => Step::Reached { first: sign.at, measure: sign.value },
             Kind::Temporal(presence) => self.seen(sign, presence, rules),
@@ -82,7 +86,11 @@ impl Gathered {
             self.few[0] = at;
             let held = times.len() as u64;
             let first = times.front().copied().unwrap_or(at);
-            return if held >= least { Step::Reached { first, measure: measure(held) } } else { Step::Waits { begun: held > 1 } };
+            return if held >= least {
+                Step::Reached { first, measure: measure(held) }
+            } else {
+                Step::Waits { begun: held > 1 }
+            };
         }
         if self.tag == 2 && self.few[1] < oldest {
             self.tag = 1;

@@ -212,7 +212,8 @@ impl Correlator {
         let mut alerts: Vec<(usize, Alert)> = Vec::new();
         for (turn, number) in live.iter().enumerate() {
             let offer = &entry.offers[*number];
-            let is_same = |other: &usize| entry.offers[*other].key == offer.key && entry.offers[*other].value == offer.value;
+            let is_same =
+                |other: &usize| entry.offers[*other].key == offer.key && entry.offers[*other].value == offer.value;
             if live[..turn].iter().any(is_same) {
                 continue;
             }

@@ -315,7 +315,11 @@ impl Store {
             let home_of = |number: u32| old.slots.get(number).map_or(0, |slot| home(slot.key, slot.owner));
             self.index.insert(home_of(number), number, home_of);
         }
-        self.ends = old.ends.iter().filter_map(|(end, owner, turn, number)| Some((*end, of(*owner)?, *turn, *number))).collect();
+        self.ends = old
+            .ends
+            .iter()
+            .filter_map(|(end, owner, turn, number)| Some((*end, of(*owner)?, *turn, *number)))
+            .collect();
         (self.slots, self.many, self.bytes, self.turn) = (old.slots, old.many, old.bytes, old.turn);
     }
 }

@@ -43,8 +43,9 @@ fn rules_hit_what_they_should_and_nothing_near_it() {
         assert!(!cases.hits.is_empty() && !cases.misses.is_empty(), "{file} needs at least a hit and a near-miss");
         let hit_by = |case: &Case| {
             let mut detector = detector(std::slice::from_ref(&source));
-            let hits = case.events.iter().flat_map(|event| detector.observe(event));
-            hits.map(|hit| hit.rule.id.to_string()).collect::<Vec<_>>()
+            let mut hits: Vec<_> = case.events.iter().flat_map(|event| detector.observe(event)).collect();
+            hits.extend(detector.finish());
+            hits.iter().map(|hit| hit.rule.id.to_string()).collect::<Vec<_>>()
         };
         // A file's main rule is named like the file.
         let main = source.file.trim_end_matches(".yml");

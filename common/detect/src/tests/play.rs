@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use picket_model::{
     Activity, AuthActivity, Event, EventId, FileActivity, FileId, FileObject, NetActivity, NetFlow, NetProtocol,
@@ -69,7 +70,9 @@ fn event(node: &Node, seconds: u64) -> Event {
         "dns" => (by, Activity::Dns { name: word(what, "name"), answers: Vec::new() }),
         other => panic!("line {}: no event `{other}`", node.place.line),
     };
-    let id = EventId::from_bytes([7; 16]);
+    // Correlations take two events of one id and time for one.
+    static EVENTS: AtomicU64 = AtomicU64::new(1);
+    let id = EventId::from_bytes(u128::from(EVENTS.fetch_add(1, Ordering::Relaxed)).to_be_bytes());
     Event { id, time: Timestamp((START_S + seconds) * 1_000_000_000), process, activity }
 }
 
