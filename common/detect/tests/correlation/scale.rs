@@ -1,0 +1,2 @@
+//! Owns: floods, memory and speed.
+//! Never: what correlations mean.
