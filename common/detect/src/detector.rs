@@ -138,7 +138,7 @@ impl Detector {
         let Fired { numbers, mut hits } = self.evaluate(&view);
         hits.extend(self.indicators.observe(event));
         let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
-        let subject = || Subject::Event(Box::new(event.clone()));
+        let subject = || Subject::Event(Arc::new(event.clone()));
         let mut done = Vec::new();
         self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
         self.report(done, &mut hits);

@@ -47,7 +47,7 @@ pub struct Hit {
 /// The event that a hit is about.
 #[derive(Clone, Debug)]
 pub enum Subject {
-    Event(Box<Event>),
+    Event(Arc<Event>),
     /// Of others: the number of the event among those that were observed, from 0.
     Foreign(u64),
 }

@@ -29,14 +29,14 @@ pub struct Offer {
     pub key: Key,
     /// The digest of a value, or a number in billionths; in halves.
     pub value: [u64; 2],
-    /// The group, for the evidence.
-    pub group: Box<[Box<str>]>,
+    /// The group, for the evidence: its values, parted by NUL.
+    pub group: Box<str>,
 }
 
 impl Offer {
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.group.iter().map(|text| text.len() + size_of::<Box<str>>()).sum::<usize>()
+        size_of::<Self>() + self.group.len()
     }
 }
 

@@ -2,6 +2,8 @@
 //! Never: a clock of its own: time comes with events or from the caller.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::sync::Arc;
 
 use super::entry::Entry;
 
@@ -12,7 +14,7 @@ type Place = (u64, [u8; 16]);
 
 #[derive(Debug)]
 pub struct Pending {
-    waiting: BTreeMap<Place, Entry>,
+    waiting: BTreeMap<Place, Arc<Entry>>,
     bytes: usize,
     bytes_max: usize,
     lateness: u64,
@@ -88,21 +90,23 @@ impl Pending {
         self.now.unwrap_or(self.newest).saturating_sub(self.lateness)
     }
 
-    pub fn add(&mut self, entry: Entry) -> Arrival {
+    pub fn add(&mut self, entry: &Arc<Entry>) -> Arrival {
         let place = (entry.time, entry.id);
         if place <= self.gone {
             return Arrival::Late;
         }
-        if self.waiting.contains_key(&place) {
-            return Arrival::Repeated;
+        match self.waiting.entry(place) {
+            Slot::Occupied(_) => Arrival::Repeated,
+            Slot::Vacant(vacant) => {
+                self.bytes += entry.bytes;
+                vacant.insert(Arc::clone(entry));
+                Arrival::Taken
+            }
         }
-        self.bytes += entry.bytes;
-        self.waiting.insert(place, entry);
-        Arrival::Taken
     }
 
     /// The next in order that is due: from before `until`, or because there is no room to wait.
-    pub fn pop(&mut self, until: u64) -> Option<Entry> {
+    pub fn pop(&mut self, until: u64) -> Option<Arc<Entry>> {
         let first = self.waiting.first_entry()?;
         if first.key().0 >= until && self.bytes <= self.bytes_max {
             return None;
@@ -120,7 +124,8 @@ impl Pending {
 
     pub fn change(&mut self, mut change: impl FnMut(&mut Entry) -> bool) {
         self.waiting.retain(|_, entry| {
-            let keep = change(entry);
+            // Nobody else holds what still waits.
+            let keep = Arc::get_mut(entry).is_some_and(&mut change);
             if !keep {
                 self.bytes -= entry.bytes;
             }

@@ -42,13 +42,18 @@ pub fn value(texts: &[&str], is_number: bool) -> Option<[u64; 2]> {
     number::parse(texts.first()?).map(super::gather::parted)
 }
 
+/// For the evidence: the texts, parted by NUL.
 #[must_use]
-pub fn shown(texts: &[&str]) -> Box<[Box<str>]> {
-    let cut = |text: &&str| {
+pub fn shown(texts: &[&str]) -> Box<str> {
+    let cut = |text: &str| {
         let end = (0..=SHOWN_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        Box::from(&text[..end])
+        text[..end].replace('\0', " ")
     };
-    texts.iter().map(cut).collect()
+    match texts {
+        [] => Box::default(),
+        [one] if one.len() <= SHOWN_MAX && !one.contains('\0') => Box::from(*one),
+        several => several.iter().map(|text| cut(text)).collect::<Vec<_>>().join("\0").into(),
+    }
 }
 
 /// About what it takes to keep a copy of the event.

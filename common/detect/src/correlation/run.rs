@@ -97,10 +97,9 @@ impl Correlator {
         let offers = self.offers((record, side), fired);
         if !offers.is_empty() {
             let bytes = size_of::<Entry>() + told.bytes + offers.iter().map(Offer::bytes).sum::<usize>();
-            let entry = Entry { time, id: told.id, offers, subject: subject(), bytes };
-            let feeds: Vec<u16> = entry.offers.iter().filter(|o| o.source.is_none()).map(|o| o.correlation).collect();
-            if self.pending.add(entry) == Arrival::Late {
-                self.too_late(&feeds);
+            let entry = Arc::new(Entry { time, id: told.id, offers, subject: subject(), bytes });
+            if self.pending.add(&entry) == Arrival::Late {
+                self.too_late(&entry);
             }
         }
         self.release(self.pending.watermark(), done);
@@ -120,15 +119,21 @@ impl Correlator {
     }
 
     fn offers<R: Record>(&self, of: (&R, Side), fired: &[usize]) -> Vec<Offer> {
-        let mut feeds: Vec<Feed> = Vec::new();
-        for rule in fired.iter().filter_map(|rule| self.feeds.get(*rule)) {
-            feeds.extend_from_slice(rule);
-        }
-        if fired.len() > 1 {
-            feeds.sort_unstable();
-            feeds.dedup();
-        }
-        feeds.into_iter().filter_map(|feed| self.offer(of, feed)).collect()
+        let feeds_of = |rule: &usize| self.feeds.get(*rule).map_or(&[][..], Vec::as_slice);
+        let mut several = Vec::new();
+        let feeds = match fired {
+            [] => return Vec::new(),
+            [rule] => feeds_of(rule),
+            rules => {
+                several.extend(rules.iter().flat_map(feeds_of).copied());
+                several.sort_unstable();
+                several.dedup();
+                &several
+            }
+        };
+        let mut offers = Vec::with_capacity(feeds.len());
+        offers.extend(feeds.iter().filter_map(|feed| self.offer(of, *feed)));
+        offers
     }
 
     /// None where the event lacks a field: it belongs to no group then.
@@ -144,10 +149,11 @@ impl Correlator {
         Some(Offer { correlation, input, source, key: read::key(&group), value, group: read::shown(&group) })
     }
 
-    fn too_late(&mut self, correlations: &[u16]) {
+    fn too_late(&mut self, entry: &Entry) {
         let mut before = None;
-        for correlation in correlations.iter().filter(|one| before.replace(**one) != Some(**one)) {
-            if let Some(late) = self.late.get_mut(usize::from(*correlation)) {
+        for offer in entry.offers.iter().filter(|offer| offer.source.is_none()) {
+            let is_news = before.replace(offer.correlation) != Some(offer.correlation);
+            if let Some(late) = self.late.get_mut(usize::from(offer.correlation)).filter(|_| is_news) {
                 *late += 1;
             }
         }
@@ -156,8 +162,7 @@ impl Correlator {
     fn release(&mut self, until: u64, done: &mut Vec<Done>) {
         while let Some(entry) = self.pending.pop(until) {
             self.end_before(entry.time, done);
-            let (at, entry) = (entry.time, Arc::new(entry));
-            self.run(&entry, at, None, done);
+            self.run(&entry, entry.time, None, done);
         }
         self.pending.close(until);
         self.end_before(until, done);
@@ -233,7 +238,7 @@ impl Correlator {
         let mut evidence = Vec::new();
         let note = |field: &str, value: String| Evidence { field: field.to_owned(), value };
         if let (Some(correlation), Some(offer)) = (self.correlations.get(usize::from(owner)), entry.offers.get(offer)) {
-            let group = correlation.group_by.iter().zip(&offer.group);
+            let group = correlation.group_by.iter().zip(offer.group.split('\0'));
             evidence.extend(group.map(|(field, value)| note(field, value.to_string())));
             if let Some(what) = correlation.kind.measure() {
                 evidence.push(note(what, number::print(alert.measure.0, alert.measure.1)));

@@ -34,15 +34,17 @@ pub fn detector(text: &str, limits: CorrelationLimits) -> Detector {
     detector
 }
 
-/// What is compared: which correlation, which event, which group, how many.
-type Told = (String, u128, Option<String>, Option<String>);
+/// What is compared: which correlation, which event, which group, how many, since when.
+type Told = (String, u128, Option<String>, Option<String>, String);
 
 fn told(hits: Vec<Hit>) -> Vec<Told> {
     let of = |hit: Hit| {
         let Some(Subject::Event(event)) = hit.subject else { return None };
         let value = |field: &str| hit.evidence.iter().find(|one| one.field == field).map(|one| one.value.clone());
         let id = u128::from_be_bytes(*event.id.as_bytes());
-        Some((hit.rule.id.to_string(), id, value("who"), value("Count")))
+        let within = value("Within").unwrap_or_default();
+        let first = within.split(' ').nth(2).unwrap_or_default().to_owned();
+        Some((hit.rule.id.to_string(), id, value("who"), value("Count"), first))
     };
     hits.into_iter().filter_map(of).collect()
 }
@@ -53,7 +55,8 @@ fn wanted(alerts: &[Vec<Alert>], events: &[Happening]) -> BTreeMap<Told, usize> 
         for alert in alerts {
             let group = alert.group.map(|group| group.to_string());
             let count = alert.count.map(|count| count.to_string());
-            *all.entry((format!("c{number}"), events[alert.event].id, group, count)).or_insert(0) += 1;
+            let first = Timestamp::from_millis(alert.first).to_string();
+            *all.entry((format!("c{number}"), events[alert.event].id, group, count, first)).or_insert(0) += 1;
         }
     }
     all

@@ -62,8 +62,9 @@ pub struct Happening {
     pub number: Option<i128>,
 }
 
-/// Time; whether it is the end of a window; whose window; the how-manieth event or window.
-type Moment = (u64, bool, usize, usize);
+/// Time; whether it is the end of a window; whose window (by how many correlations it rests on one another, then in
+/// the order of the documents); the how-manieth event or window.
+type Moment = (u64, bool, (usize, usize), usize);
 
 #[derive(Clone, Debug)]
 struct Unit {
@@ -81,6 +82,8 @@ pub struct Alert {
     turn: usize,
     pub event: usize,
     pub group: Option<u32>,
+    /// The oldest event that counts.
+    pub first: u64,
     /// Where it counts.
     pub count: Option<usize>,
 }
@@ -88,13 +91,19 @@ pub struct Alert {
 /// The alerts of every correlation; `events` stand in order.
 pub fn judge(specs: &[Spec], events: &[Happening]) -> Vec<Vec<Alert>> {
     let mut all: Vec<Vec<Alert>> = Vec::new();
+    let mut depths: Vec<usize> = Vec::new();
     for (number, spec) in specs.iter().enumerate() {
+        let below = spec.sources.iter().map(|source| match source {
+            Source::Rule(_) => 0,
+            Source::Earlier(earlier) => depths[*earlier] + 1,
+        });
+        depths.push(below.max().unwrap_or_default());
         let mut items: BTreeMap<Moment, (usize, BTreeSet<usize>)> = BTreeMap::new();
         for (input, source) in spec.sources.iter().enumerate() {
             let found: Vec<(Moment, usize)> = match source {
                 Source::Rule(rule) => {
                     let of_rule = events.iter().enumerate().filter(|(_, event)| event.rules.contains(rule));
-                    of_rule.map(|(place, event)| ((event.time, false, 0, place), place)).collect()
+                    of_rule.map(|(place, event)| ((event.time, false, (0, 0), place), place)).collect()
                 }
                 Source::Earlier(earlier) => all[*earlier].iter().map(|alert| (alert.moment, alert.event)).collect(),
             };
@@ -102,7 +111,7 @@ pub fn judge(specs: &[Spec], events: &[Happening]) -> Vec<Vec<Alert>> {
                 items.entry(moment).or_insert((event, BTreeSet::new())).1.insert(input);
             }
         }
-        all.push(spec.alerts(number, &items, events));
+        all.push(spec.alerts((depths[number], number), &items, events));
     }
     all
 }
@@ -110,7 +119,7 @@ pub fn judge(specs: &[Spec], events: &[Happening]) -> Vec<Vec<Alert>> {
 impl Spec {
     fn alerts(
         &self,
-        number: usize,
+        whose: (usize, usize),
         items: &BTreeMap<Moment, (usize, BTreeSet<usize>)>,
         events: &[Happening],
     ) -> Vec<Alert> {
@@ -155,7 +164,7 @@ impl Spec {
         }
         opened.sort_by_key(|(moment, turn, _)| (*moment, *turn));
         for (place, (_, _, alert)) in opened.into_iter().enumerate() {
-            alerts.extend(alert.map(|alert| Alert { moment: (alert.moment.0, true, number, place), ..alert }));
+            alerts.extend(alert.map(|alert| Alert { moment: (alert.moment.0, true, whose, place), ..alert }));
         }
         alerts.sort();
         alerts
@@ -183,16 +192,17 @@ impl Spec {
             let now = units[at].moment.0;
             let from = (used..=at).find(|unit| units[*unit].moment.0 + self.span_ms >= now).unwrap_or(at);
             let window = &units[from..=at];
-            let alert = |moment: Moment, last: usize, window: &[Unit]| Alert {
+            let alert = |moment: Moment, last: usize, first: u64, window: &[Unit]| Alert {
                 moment,
                 turn: units[last].turn,
                 event: units[last].event,
                 group,
+                first,
                 count: self.count(window),
             };
             if self.at_once() {
                 if self.holds(window, events) {
-                    alerts.push(alert(units[at].moment, at, window));
+                    alerts.push(alert(units[at].moment, at, self.first(window), window));
                     used = at + 1;
                 }
                 at += 1;
@@ -208,7 +218,7 @@ impl Spec {
             // What only waits for its end begins with its first event.
             let begin = if self.gathers() { begin } else { at };
             let whole = &units[begin..=last];
-            let found = self.holds(whole, events).then(|| alert((end, true, 0, 0), last, whole));
+            let found = self.holds(whole, events).then(|| alert((end, true, (0, 0), 0), last, first, whole));
             opened.push((units[at].moment, units[at].turn, found));
             (used, at) = (last + 1, last + 1);
         }
@@ -247,12 +257,34 @@ impl Spec {
             Op::Gte | Op::Eq => value >= *bound,
             _ => true,
         });
-        let latest = |value: &str| window.iter().filter(|unit| unit.value == value).map(|unit| unit.moment.0).max();
+        enough.then(|| self.first(window))
+    }
+
+    /// The oldest event that counts: of a value, and of a rule, the latest does; of an order that which begins last.
+    fn first(&self, window: &[Unit]) -> u64 {
+        let latest =
+            |like: &dyn Fn(&Unit) -> bool| window.iter().filter(|unit| like(unit)).map(|unit| unit.moment.0).max();
         let first = match self.kind {
-            Kind::ValueCount { .. } => window.iter().filter_map(|unit| latest(&unit.value)).min(),
+            Kind::ValueCount { .. } => {
+                window.iter().filter_map(|one| latest(&|unit: &Unit| unit.value == one.value)).min()
+            }
+            Kind::Temporal => {
+                (0..self.sources.len()).filter_map(|input| latest(&|unit: &Unit| unit.inputs.contains(&input))).min()
+            }
+            Kind::Ordered => self.orders().iter().filter_map(|order| chain(window, order, true)).max(),
             _ => window.first().map(|unit| unit.moment.0),
         };
-        first.filter(|_| enough)
+        first.unwrap_or_default()
+    }
+
+    fn orders(&self) -> Vec<Vec<usize>> {
+        match &self.words {
+            Some(words) => words.iter().map(|(order, _)| order.clone()).collect(),
+            None => {
+                let least = usize::try_from(self.tests.first().map_or(self.sources.len() as i128, |(_, n)| n / 1000));
+                subsets(self.sources.len(), least.unwrap_or_default())
+            }
+        }
     }
 
     /// Numerator and denominator, in thousandths.
@@ -285,17 +317,7 @@ impl Spec {
     fn holds(&self, window: &[Unit], events: &[Happening]) -> bool {
         match self.kind {
             Kind::Temporal => self.has(&window.iter().flat_map(|unit| unit.inputs.iter().copied()).collect()),
-            Kind::Ordered => {
-                let orders: Vec<Vec<usize>> = match &self.words {
-                    Some(words) => words.iter().map(|(order, _)| order.clone()).collect(),
-                    None => {
-                        let least =
-                            usize::try_from(self.tests.first().map_or(self.sources.len() as i128, |(_, n)| n / 1000));
-                        subsets(self.sources.len(), least.unwrap_or_default())
-                    }
-                };
-                orders.iter().any(|order| chain(window, order, true))
-            }
+            Kind::Ordered => self.orders().iter().any(|order| chain(window, order, true).is_some()),
             _ => {
                 let (value, per) = self.measure(window, events);
                 self.tests.iter().all(|(op, bound)| compare(*op, value, bound * per))
@@ -330,11 +352,15 @@ fn subsets(of: usize, size: usize) -> Vec<Vec<usize>> {
     all.filter(|subset| subset.len() == size).collect()
 }
 
-/// Whether these rules stand in the window in this order, the last at its very end, each on an event of its own.
-fn chain(window: &[Unit], order: &[usize], at_end: bool) -> bool {
-    let Some((last, before)) = order.split_last() else { return true };
-    (0..window.len())
-        .rev()
-        .take(if at_end { 1 } else { usize::MAX })
-        .any(|place| window[place].inputs.contains(last) && chain(&window[..place], before, false))
+/// When these rules begin that stand in the window in this order, the last at its very end, each on an event of its
+/// own: of all such rows the one that begins last.
+fn chain(window: &[Unit], order: &[usize], at_end: bool) -> Option<u64> {
+    let (last, before) = order.split_last()?;
+    let places = (0..window.len()).rev().take(if at_end { 1 } else { usize::MAX });
+    let fitting = places.filter(|place| window[*place].inputs.contains(last));
+    let begins = fitting.filter_map(|place| match before {
+        [] => Some(window[place].moment.0),
+        _ => chain(&window[..place], before, false),
+    });
+    begins.max()
 }
