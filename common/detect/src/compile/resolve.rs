@@ -11,6 +11,7 @@ use crate::correlation::{Correlation, Input, Keys};
 use crate::error::{Place, RuleError};
 use crate::sigma::binding::{Binding, Events, Placeholders};
 use crate::sigma::class::Class;
+use crate::sigma::field::Shape;
 
 pub fn resolve(building: &mut Building, drafts: Vec<Correlated>, options: &Options) -> Vec<RuleError> {
     let mut resolver = Resolver::of(building);
@@ -169,7 +170,13 @@ impl<'b> Resolver<'b> {
                     }
                     found
                 };
-                Keys { group: fields(&draft.group_by), values: fields(&draft.fields) }
+                let keys = Keys { group: fields(&draft.group_by), values: fields(&draft.fields) };
+                let is_none = |field| matches!(binding.shape(field), Some(Shape::Address | Shape::Flag));
+                if let Some(field) = keys.values.iter().find(|field| draft.kind.wants_number() && is_none(**field)) {
+                    let reason = format!("rule `{rule}`: `{}` holds no number", binding.name(*field));
+                    errors.push(error(file, draft.place, reason));
+                }
+                keys
             };
             // Every class must have the fields; they have the same numbers in all.
             let native = feeds.classes.iter().map(|class| keys(Events::Native(*class))).last();

@@ -192,6 +192,7 @@ fn what_cannot_be_honoured_is_refused() {
             "  type: value_avg\n  rules: a\n  timespan: 1m\n  condition: {field: [UserId, ProcessId], gte: 2}",
             "one field",
         ),
+        ("  type: value_sum\n  rules: a\n  timespan: 1m\n  condition: {field: IsMemfd, gte: 2}", "holds no number"),
         ("  type: value_min\n  rules: a\n  timespan: 1m\n  condition: {field: UserId, gte: 2}", "not supported"),
         (
             "  type: value_percentile\n  rules: a\n  timespan: 1m\n  condition: {field: UserId, percentile: 101, gte: 2}",
