@@ -175,7 +175,9 @@ fn choose(rules: usize, count: usize, chosen: &mut Vec<usize>, orders: &mut Vec<
         orders.push(chosen.clone());
         return;
     }
-    for rule in chosen.last().map_or(0, |last| last + 1)..rules {
+    // What leaves too few for the rest is not begun.
+    let end = (rules + chosen.len() + 1).saturating_sub(count);
+    for rule in chosen.last().map_or(0, |last| last + 1)..end.min(rules) {
         chosen.push(rule);
         choose(rules, count, chosen, orders);
         chosen.pop();

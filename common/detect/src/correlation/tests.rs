@@ -285,6 +285,21 @@ fn long_chains_of_correlations_stay_small() {
     assert_eq!(played(&mut detector, "a@0"), ["c89:a@0"]);
 }
 
+/// Orders that a condition stands for are counted before there are too many to count.
+#[test]
+fn many_rules_in_an_order_cost_no_more_than_they_say() {
+    let rules = vec!["a"; 60].join(", ");
+    for (least, refused) in [(60, false), (59, false), (30, true), (1, false)] {
+        let correlation =
+            format!("  type: temporal_ordered\n  rules: [{rules}]\n  timespan: 1m\n  condition: {{gte: {least}}}");
+        let errors = with(&correlation).err().unwrap_or_default();
+        assert_eq!(errors.iter().any(|error| error.reason.contains("more than 256 orders")), refused, "{least}");
+    }
+    let all = vec!["(a or b or c)"; 40].join(" and ");
+    let errors = with(&format!("  type: temporal_ordered\n  timespan: 1m\n  condition: {all}")).unwrap_err();
+    assert!(errors.iter().any(|error| error.reason.contains("more than 256 orders")), "{errors:?}");
+}
+
 #[test]
 fn a_silent_rule_must_feed_something() {
     let text = format!("{}picket:\n  silent: true\n", rule("  s:\n    Image: /a\n  condition: s"));
