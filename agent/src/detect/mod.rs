@@ -5,8 +5,8 @@ mod repeats;
 #[cfg(test)]
 mod tests;
 
-use picket_detect::{Detector, Hit};
-use picket_model::{Detection, DetectionId, Event, HostId, Interest, LossCount};
+use picket_detect::{Detector, Hit, LostWindows, Subject};
+use picket_model::{Detection, DetectionId, Event, HostId, Interest, LossCount, Timestamp};
 
 use self::repeats::Repeats;
 
@@ -45,17 +45,29 @@ impl Detect {
 
     pub fn observe(&mut self, event: &Event) -> Vec<Detection> {
         let hits = self.detector.observe(event);
-        hits.into_iter().filter_map(|hit| self.detection(hit, event)).collect()
+        hits.into_iter().filter_map(|hit| self.detection(hit, Some(event))).collect()
     }
 
-    /// Repeats that were not told one by one, and correlation state that had to go.
-    pub fn take_losses(&mut self) -> Vec<LossCount> {
-        let mut losses = self.detector.take_losses();
+    /// What is complete now that no earlier event can come: correlations wait for late ones.
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Detection> {
+        let hits = self.detector.advance(now);
+        hits.into_iter().filter_map(|hit| self.detection(hit, None)).collect()
+    }
+
+    /// Repeats that were not told one by one, events that came too late for correlations, and the windows of these
+    /// that had to go.
+    pub fn take_losses(&mut self) -> (Vec<LossCount>, Vec<LostWindows>) {
+        let (mut losses, windows) = self.detector.take_losses();
         losses.extend(self.repeats.take_losses());
-        losses
+        (losses, windows)
     }
 
-    fn detection(&mut self, hit: Hit, event: &Event) -> Option<Detection> {
+    fn detection(&mut self, hit: Hit, observed: Option<&Event>) -> Option<Detection> {
+        let event = match &hit.subject {
+            Some(Subject::Event(event)) => event,
+            Some(Subject::Foreign(_)) => return None,
+            None => observed?,
+        };
         if !self.repeats.is_news(&hit.rule.id, event) {
             return None;
         }

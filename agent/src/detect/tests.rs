@@ -70,6 +70,35 @@ fn repeats_within_a_minute_are_counted_and_news_is_told() {
     assert_eq!(detect.observe(&launch(10, "marker", 59_000)).len(), 0);
     assert_eq!(detect.observe(&launch(11, "marker", 59_000)).len(), 1, "another process");
     assert_eq!(detect.observe(&launch(10, "marker", 61_000)).len(), 1, "a minute later");
-    let losses = detect.take_losses();
+    let (losses, _) = detect.take_losses();
     assert_eq!((losses[0].place.as_str(), losses[0].count), ("detect.repeats", 1));
+}
+
+const BURST: &str = "
+title: Two markers
+name: burst
+correlation: {type: event_count, rules: marker, group-by: [ProcessId], timespan: 10s, condition: {gte: 2}}
+level: medium
+";
+
+#[test]
+fn a_correlation_on_a_quiet_host_is_told_as_time_passes_with_the_event_that_completed_it() {
+    let rules = [("marker.yml", RULE), ("burst.yml", BURST)];
+    let rules = rules.map(|(file, text)| RuleSource { file: file.into(), text: text.into() });
+    let detector = Detector::compile(&rules, &IndicatorSource::default()).unwrap();
+    let mut detect = Detect::new(HostId::from_bytes([9; 16]), detector, Box::new(|| [3; 16]));
+    let start = 1_790_000_000_000;
+    let now = |ms: u64| Timestamp::from_millis(start + ms);
+    assert!(detect.advance(now(0)).is_empty());
+    for (at, number) in [(100, 1), (200, 2)] {
+        let mut event = launch(10, "marker", start + at);
+        event.id = EventId::from_bytes([number; 16]);
+        assert!(detect.observe(&event).is_empty());
+    }
+    assert!(detect.advance(now(2200)).is_empty(), "an event from before the second may still come");
+    let found = detect.advance(now(2201));
+    assert_eq!(found.iter().map(|one| one.rule.0.as_str()).collect::<Vec<_>>(), ["burst"]);
+    assert_eq!((found[0].event.id, found[0].time), (EventId::from_bytes([2; 16]), now(200)));
+    assert_eq!(found[0].lineage.len(), 2);
+    assert_eq!(detect.take_losses(), (Vec::new(), Vec::new()));
 }

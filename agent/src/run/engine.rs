@@ -204,6 +204,8 @@ impl Engine {
     }
 
     pub fn records(&mut self, records: Vec<RawRecord>) {
+        // Correlations go by the clock as it was before what happened since.
+        self.correlations();
         for record in records {
             for event in self.normalizer.normalize(record) {
                 self.event(event);

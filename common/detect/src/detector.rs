@@ -1,95 +1,198 @@
 //! Owns: the compiled set as a whole, and the way of one event through it.
 //! Never: parsing; that is `compile`.
 
-use picket_model::{Event, Interest, LossCount};
+use std::sync::Arc;
 
-use crate::correlation::Correlation;
+use picket_model::{Event, Interest, LossCount, Timestamp};
+
+use crate::compile::{Options, Set, Targets};
+use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows, Side, Told, event_bytes};
 use crate::error::RuleError;
 use crate::indicator::{IndicatorSource, Indicators};
-use crate::rule::{Hit, Rule, RuleSource};
+use crate::rule::{Hit, Rule, RuleSource, Subject};
+use crate::sigma::binding::Placeholders;
 use crate::sigma::class::Class;
 use crate::sigma::matcher::Matcher;
-use crate::sigma::prefilter::Prefilter;
+use crate::sigma::native::Native;
+use crate::sigma::record::Record;
+use crate::sigma::schema::Schema;
 use crate::sigma::view::View;
+use crate::source::foreign::Foreign;
 
 /// Rules, correlations and indicators in force. It holds the correlations' state and nothing else that changes.
 #[derive(Debug)]
 pub struct Detector {
-    matchers: Vec<Matcher>,
-    prefilter: Prefilter,
-    /// Each after all that feed it. The first is numbered after the last of `matchers`.
-    correlations: Vec<Correlation>,
+    rules: Vec<Arc<Rule>>,
+    native: Native,
+    foreign: Foreign,
+    /// The first correlation is numbered after the last of `rules`.
+    correlator: Correlator,
     /// By number: whether a match is reported, or only feeds correlations.
     reported: Vec<bool>,
     indicators: Indicators,
-    /// Counts events.
-    order: u64,
+    /// Rules that none of Picket's own events can match.
+    not_live: Vec<RuleError>,
+    /// Events of others so far.
+    foreign_events: u64,
+}
+
+/// What became of rules of which some may be refused.
+#[derive(Debug)]
+pub struct Lenient {
+    pub detector: Detector,
+    /// Of each refused document its first error.
+    pub refused: Vec<RuleError>,
+    /// Documents that were read, the refused among them.
+    pub documents: usize,
 }
 
 impl Detector {
-    /// Compiles rules and indicators; on failure all errors at once. What cannot be honoured in full is an error.
+    /// Compiles rules and indicators; on failure all errors at once. What cannot be honoured in full is an error, and
+    /// so is a rule that can match no event of Picket's own.
     pub fn compile(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
-        let compiled = crate::compile::compile(rules);
-        let indicators = Indicators::compile(indicators);
-        match (compiled, indicators) {
-            (Ok(set), Ok(indicators)) => Ok(Self {
-                prefilter: Prefilter::new(&set.matchers),
-                matchers: set.matchers,
-                correlations: set.correlations,
-                reported: set.reported,
-                indicators,
-                order: 0,
-            }),
-            (rules, indicators) => Err(rules.err().into_iter().chain(indicators.err()).flatten().collect()),
+        Self::compile_with(rules, indicators, &Options::default())
+    }
+
+    /// As `compile`, for other targets and with placeholders; nothing loads unless everything does.
+    pub fn compile_with(
+        rules: &[RuleSource],
+        indicators: &IndicatorSource,
+        options: &Options,
+    ) -> Result<Self, Vec<RuleError>> {
+        let (set, mut errors) = crate::compile::compile(rules, options);
+        match Indicators::compile(indicators) {
+            Ok(indicators) if errors.is_empty() => Ok(Self::of(set, indicators)),
+            indicators => {
+                errors.extend(indicators.err().into_iter().flatten());
+                Err(errors)
+            }
         }
+    }
+
+    /// Compiles what can be honoured and says what was refused.
+    #[must_use]
+    pub fn compile_lenient(rules: &[RuleSource], placeholders: &Placeholders) -> Lenient {
+        let options = Options { targets: Targets::Any, lenient: true, placeholders: placeholders.clone() };
+        let (set, refused) = crate::compile::compile(rules, &options);
+        let documents = set.documents;
+        Lenient { detector: Self::of(set, Indicators::none()), refused, documents }
+    }
+
+    fn of(set: Set, indicators: Indicators) -> Self {
+        Self {
+            correlator: Correlator::new(set.correlations, set.rules.len(), CorrelationLimits::default()),
+            rules: set.rules,
+            native: Native::new(set.native),
+            foreign: Foreign::new(set.foreign, set.schema, set.sources),
+            reported: set.reported,
+            indicators,
+            not_live: set.not_live,
+            foreign_events: 0,
+        }
+    }
+
+    /// The rules that no event of Picket's own can match, each with the first reason; they wait for events of others.
+    #[must_use]
+    pub fn not_live(&self) -> &[RuleError] {
+        &self.not_live
+    }
+
+    /// Events of others of which nothing said where they come from, so that they met no rule.
+    #[must_use]
+    pub const fn unbound(&self) -> u64 {
+        self.foreign.unbound()
+    }
+
+    /// The fields that rules look at in events of others; whoever reads such events numbers their fields by it.
+    #[must_use]
+    pub fn schema(&self) -> Arc<Schema> {
+        self.foreign.schema()
     }
 
     /// Every rule and correlation, and the kinds of indicators in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let rules = self.matchers.iter().map(|matcher| matcher.rule.as_ref());
-        let correlations = self.correlations.iter().map(|correlation| correlation.rule.as_ref());
+        let rules = self.rules.iter().map(AsRef::as_ref);
+        let correlations = self.correlator.correlations().iter().map(|correlation| correlation.rule.as_ref());
         rules.chain(correlations).chain(self.indicators.rules())
     }
 
     /// Which files can matter to any rule, correlation or indicator in force.
     #[must_use]
     pub fn interest(&self) -> Interest {
-        crate::interest::of(&self.matchers, &self.indicators)
+        crate::interest::of(&self.native.matchers, &self.indicators)
     }
 
-    /// What `event` matches or completes. Correlations remember it.
+    /// How long correlations wait for late events, and what they may hold.
+    pub const fn limit_correlations(&mut self, limits: CorrelationLimits) {
+        self.correlator.set_limits(limits);
+    }
+
+    /// What `event` matches, and which correlations are complete now: these wait until no earlier event can come, so
+    /// their hits carry the event that completed them.
     pub fn observe(&mut self, event: &Event) -> Vec<Hit> {
-        self.order += 1;
         if Class::of(&event.activity).is_empty() {
             // Forks and exits are most of what a busy host does, and neither rules nor indicators look at them.
             return Vec::new();
         }
         let view = View::new(event);
-        let mut fired = Vec::new();
-        let mut hits = Vec::new();
-        for index in self.prefilter.candidates(&view) {
-            let matcher = &self.matchers[index];
-            if matcher.matches(&view) {
-                fired.push(index);
-                if self.reported[index] {
-                    hits.push(Hit { rule: matcher.rule.clone(), evidence: matcher.evidence(&view) });
-                }
-            }
-        }
-        if !fired.is_empty() {
-            self.correlate(&view, &mut fired, &mut hits);
-        }
+        let Fired { numbers, mut hits } = self.evaluate(&view);
         hits.extend(self.indicators.observe(event));
+        let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
+        let subject = || Subject::Event(Arc::new(event.clone()));
+        let mut done = Vec::new();
+        self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
+        self.report(done, &mut hits);
         hits
     }
 
-    fn correlate(&mut self, view: &View<'_>, fired: &mut Vec<usize>, hits: &mut Vec<Hit>) {
-        for (index, correlation) in self.correlations.iter_mut().enumerate() {
-            let number = self.matchers.len() + index;
-            let Some(evidence) = correlation.observe(view, fired, self.order) else { continue };
-            fired.push(number);
-            if self.reported[number] {
-                hits.push(Hit { rule: correlation.rule.clone(), evidence });
+    fn evaluate(&self, view: &View<'_>) -> Fired {
+        let mut fired = Fired::default();
+        for index in self.native.candidates(view) {
+            fired.take(&self.native.matchers[index as usize], &self.reported, view);
+        }
+        fired
+    }
+
+    /// What an event of others matches, and which correlations are complete now. It meets the rules of its log source
+    /// only. Hits of correlations tell which event completed them by its number, the first being 0.
+    pub fn observe_foreign<R: Record>(&mut self, record: &R) -> Vec<Hit> {
+        let number = self.foreign_events;
+        self.foreign_events += 1;
+        let mut fired = Fired::default();
+        let record = self.foreign.evaluate(record, |matcher, record| fired.take(matcher, &self.reported, record));
+        let Fired { numbers, mut hits } = fired;
+        // Without an id of its own none is a repetition, and events of one instant stand in the order in which they came.
+        let id = record.id().unwrap_or_else(|| u128::from(number).to_be_bytes());
+        let subject = || Subject::Foreign(number);
+        let mut done = Vec::new();
+        self.correlator.observe((&record, Side::Foreign), &numbers, (Told { id, bytes: 0 }, subject), &mut done);
+        self.report(done, &mut hits);
+        hits
+    }
+
+    /// What time alone completes. A caller with a clock says often what it shows; from the first time on it is this
+    /// clock, and no event, that says which events are too late.
+    pub fn advance(&mut self, now: Timestamp) -> Vec<Hit> {
+        let (mut done, mut hits) = (Vec::new(), Vec::new());
+        self.correlator.advance(now, &mut done);
+        self.report(done, &mut hits);
+        hits
+    }
+
+    /// What is complete when no event follows. Later ones are too late.
+    pub fn finish(&mut self) -> Vec<Hit> {
+        let (mut done, mut hits) = (Vec::new(), Vec::new());
+        self.correlator.finish(&mut done);
+        self.report(done, &mut hits);
+        hits
+    }
+
+    fn report(&self, done: Vec<Done>, hits: &mut Vec<Hit>) {
+        for Done { correlation, entry, evidence } in done {
+            let reported = self.reported.get(self.rules.len() + correlation);
+            if let (Some(true), Some(correlation)) = (reported, self.correlator.correlations().get(correlation)) {
+                let subject = Some(entry.subject.clone());
+                hits.push(Hit { rule: correlation.rule.clone(), evidence, subject });
             }
         }
     }
@@ -97,24 +200,37 @@ impl Detector {
     /// Takes over what the correlations of `previous` remember, so that a new bundle does not make an attack under
     /// way begin anew. A correlation that was changed begins anew.
     pub fn carry_over(&mut self, previous: Self) {
-        self.order = self.order.max(previous.order);
-        for old in previous.correlations {
-            if let Some(own) = self.correlations.iter_mut().find(|own| own.is_same_as(&old)) {
-                own.take_state(old);
-            }
-        }
+        self.correlator.carry_over(previous.correlator);
     }
 
-    /// What correlations had to give up since the last call, per correlation and cause; nothing where all is well.
-    pub fn take_losses(&mut self) -> Vec<LossCount> {
-        let mut losses = Vec::new();
-        for correlation in &mut self.correlations {
-            for (what, count) in correlation.take_losses() {
-                if count > 0 {
-                    losses.push(LossCount { place: format!("correlation.{}.{what}", correlation.rule.id), count });
-                }
+    /// What correlations had to give up since the last call, per correlation and cause, and of windows from when to
+    /// when; nothing where all is well.
+    pub fn take_losses(&mut self) -> (Vec<LossCount>, Vec<LostWindows>) {
+        self.correlator.take_losses()
+    }
+
+    /// How many groups correlations remember, and in how many bytes.
+    #[must_use]
+    pub const fn correlation_state(&self) -> (usize, usize) {
+        self.correlator.held()
+    }
+}
+
+/// The rules that matched an event.
+#[derive(Default)]
+struct Fired {
+    numbers: Vec<usize>,
+    hits: Vec<Hit>,
+}
+
+impl Fired {
+    fn take<R: Record>(&mut self, matcher: &Matcher, reported: &[bool], record: &R) {
+        if matcher.matches(record) {
+            self.numbers.push(matcher.number);
+            if reported[matcher.number] {
+                let evidence = matcher.evidence(record);
+                self.hits.push(Hit { rule: matcher.rule.clone(), evidence, subject: None });
             }
         }
-        losses
     }
 }

@@ -31,12 +31,31 @@ pub struct Place {
 pub struct Complaints<'a> {
     file: &'a str,
     found: Vec<RuleError>,
+    lenient: bool,
 }
 
 impl<'a> Complaints<'a> {
     #[must_use]
     pub const fn new(file: &'a str) -> Self {
-        Self { file, found: Vec::new() }
+        Self { file, found: Vec::new(), lenient: false }
+    }
+
+    /// For rules of others: what is odd but has a meaning is let pass.
+    #[must_use]
+    pub const fn lenient(file: &'a str) -> Self {
+        Self { file, found: Vec::new(), lenient: true }
+    }
+
+    #[must_use]
+    pub const fn is_lenient(&self) -> bool {
+        self.lenient
+    }
+
+    /// A slip of the pen that changes nothing of what matches.
+    pub fn lint(&mut self, place: Place, reason: impl Into<String>) {
+        if !self.lenient {
+            self.add(place, reason);
+        }
     }
 
     pub fn add(&mut self, place: Place, reason: impl Into<String>) {
@@ -49,8 +68,12 @@ impl<'a> Complaints<'a> {
     }
 
     #[must_use]
-    pub fn file(&self) -> &str {
+    pub const fn file(&self) -> &'a str {
         self.file
+    }
+
+    pub fn append(&mut self, other: Self) {
+        self.found.extend(other.found);
     }
 
     #[must_use]

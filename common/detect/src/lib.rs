@@ -13,14 +13,20 @@ mod pack;
 pub mod play;
 mod rule;
 mod sigma;
+mod source;
 mod yaml;
 
 #[cfg(test)]
 mod tests;
 
-pub use detector::Detector;
+pub use compile::{Options, Targets};
+pub use correlation::{CorrelationLimits, LostWindows};
+pub use detector::{Detector, Lenient};
 pub use error::RuleError;
 pub use indicator::{IndicatorSource, Indicators};
 pub use inventory::{Inventory, ResponseClass, Tier, Volume};
 pub use pack::pack;
-pub use rule::{Hit, Rule, RuleSource};
+pub use rule::{Hit, Rule, RuleSource, Subject};
+pub use sigma::binding::Placeholders;
+pub use sigma::record::{FieldId, Record, Text};
+pub use sigma::schema::Schema;

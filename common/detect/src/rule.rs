@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{Evidence, RuleId, SensorFamily, Severity};
+use picket_model::{Event, Evidence, RuleId, SensorFamily, Severity};
 
 use crate::inventory::Inventory;
 
@@ -46,4 +46,14 @@ pub struct Rule {
 pub struct Hit {
     pub rule: Arc<Rule>,
     pub evidence: Vec<Evidence>,
+    /// Of a correlation the event that completed it, which may have been observed before; else it is the event at hand.
+    pub subject: Option<Subject>,
+}
+
+/// The event that a hit is about.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    Event(Arc<Event>),
+    /// Of others: the number of the event among those that were observed, from 0.
+    Foreign(u64),
 }

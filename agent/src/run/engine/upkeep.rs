@@ -3,6 +3,7 @@
 
 use std::io::Read;
 
+use picket_detect::LostWindows;
 use picket_model::{Activity, LossCount};
 
 use super::{Engine, STATUS_TICKS, now};
@@ -28,6 +29,7 @@ impl Engine {
             self.event(event);
         }
         self.watch_below();
+        self.correlations();
         self.losses();
         self.release_requested();
         self.keep_peace();
@@ -66,10 +68,22 @@ impl Engine {
         }
     }
 
+    /// What correlations find by the passing of time alone.
+    pub(super) fn correlations(&mut self) {
+        for detection in self.detect.advance(now()) {
+            self.detection(detection);
+        }
+    }
+
     fn losses(&mut self) {
         let mut counts = self.spool.take_losses();
         counts.extend(self.normalizer.take_losses());
-        counts.extend(self.detect.take_losses());
+        let (losses, windows) = self.detect.take_losses();
+        counts.extend(losses);
+        for LostWindows { rule, windows, from, to } in windows {
+            let what = format!("{windows} windows of the rule {rule} were given up for want of memory");
+            self.speak("coverage lost", &format!("{what}: what it counted from {from} to {to}"));
+        }
         let unwatched = self.focus.take_unwatched();
         counts.extend((unwatched > 0).then(|| LossCount { place: LOSS_UNWATCHED.into(), count: unwatched }));
         if !counts.is_empty() {

@@ -1,87 +1,82 @@
 //! Owns: rule files to a set in which every name is found and every correlation comes after what feeds it.
 //! Never: an event.
 
+mod documents;
+mod filters;
 mod resolve;
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::correlation::Correlation;
-use crate::correlation::parse::Draft;
 use crate::error::{Complaints, Place, RuleError};
-use crate::rule::RuleSource;
+use crate::rule::{Rule, RuleSource};
+use crate::sigma::binding::Placeholders;
 use crate::sigma::matcher::Matcher;
-use crate::yaml::{self, Node};
+use crate::sigma::schema::Schema;
+use crate::source::Sources;
+use documents::Documents;
 
 /// All rules in public use are a fifth of this.
 const DOCUMENTS_MAX: usize = 20_000;
-/// Each may hold some mebibytes when somebody floods it; more of them would not fit an agent.
-const CORRELATIONS_MAX: usize = 100;
+/// They share one budget of memory; when that is used up each event looks at every one of them.
+const CORRELATIONS_MAX: usize = 5000;
+
+/// Which events rules are compiled for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Targets {
+    /// Picket's own: a rule that can only match others is an error.
+    #[default]
+    Native,
+    /// Picket's own and those of others.
+    Any,
+}
+
+/// How to compile.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Options {
+    pub targets: Targets,
+    /// What is odd but has a meaning is let pass, as rules of others need; an error costs its document only.
+    pub lenient: bool,
+    pub placeholders: Placeholders,
+}
 
 #[derive(Debug)]
 pub struct Set {
-    pub matchers: Vec<Matcher>,
+    /// By number, correlations left out.
+    pub rules: Vec<Arc<Rule>>,
+    pub native: Vec<Matcher>,
+    pub foreign: Vec<Matcher>,
+    /// Numbered after `rules`.
     pub correlations: Vec<Correlation>,
-    /// By number (matchers, then correlations): whether a match is reported.
+    /// By number (rules, then correlations): whether a match is reported.
     pub reported: Vec<bool>,
+    pub schema: Schema,
+    pub sources: Sources,
+    /// Rules that no event of Picket's own can match, each with the reason.
+    pub not_live: Vec<RuleError>,
+    pub documents: usize,
 }
 
-pub fn compile(sources: &[RuleSource]) -> Result<Set, Vec<RuleError>> {
-    let mut names = Names::default();
-    let mut errors = Vec::new();
-    let mut matchers = Vec::new();
-    let mut drafts: Vec<(&str, Draft)> = Vec::new();
-    let mut count = 0;
+/// The set of what could be compiled, and what could not: of each refused document the errors, or the first of them
+/// where the options are lenient.
+pub fn compile(sources: &[RuleSource], options: &Options) -> (Set, Vec<RuleError>) {
+    let mut documents = Documents::new(options);
     for source in sources {
-        let mut complaints = Complaints::new(&source.file);
-        for document in yaml::documents(&source.text, &mut complaints) {
-            count += 1;
-            if count > DOCUMENTS_MAX {
-                complaints.add(document.place, format!("more than {DOCUMENTS_MAX} rules in one set"));
-                break;
-            }
-            names.claim(&document, &mut complaints);
-            if document.map().is_none() {
-                complaints.add(document.place, format!("a rule must be a map, here stands {}", document.kind()));
-            } else if document.get("filter").is_some() {
-                complaints.add(document.place, "Sigma filters are not supported; write the exception into the rule");
-            } else if document.get("correlation").is_some() {
-                drafts.extend(Draft::parse(&document, &mut complaints).map(|draft| (source.file.as_str(), draft)));
-            } else {
-                matchers.extend(Matcher::parse(&document, &mut complaints));
-            }
-        }
-        errors.extend(complaints.into_errors());
+        documents.add_file(source);
     }
-    if let Some((file, draft)) = drafts.get(CORRELATIONS_MAX) {
+    let (mut set, drafts, filters, mut errors) = documents.finish();
+    errors.extend(filters::apply(&mut set, &filters, options));
+    let drafts = bounded(drafts, &mut errors);
+    errors.extend(resolve::resolve(&mut set, drafts, options));
+    (set.into_set(), errors)
+}
+
+fn bounded(mut drafts: Vec<documents::Correlated>, errors: &mut Vec<RuleError>) -> Vec<documents::Correlated> {
+    for over in drafts.drain(CORRELATIONS_MAX.min(drafts.len())..) {
         let reason = format!("more than {CORRELATIONS_MAX} correlations in one set");
-        errors.push(error(file, draft.place, reason));
+        errors.push(error(&over.file, over.draft.place, reason));
     }
-    errors.extend(unknown_references(&drafts, &names));
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    resolve::resolve(matchers, drafts)
-}
-
-/// Ids and names share one space, since references use either.
-#[derive(Default)]
-struct Names {
-    known: HashMap<String, (String, usize)>,
-}
-
-impl Names {
-    fn claim(&mut self, document: &Node, complaints: &mut Complaints<'_>) {
-        for key in ["id", "name"] {
-            let Some(node) = document.get(key) else { continue };
-            let Some(text) = node.text() else { continue };
-            let text = normal(text);
-            if let Some((file, line)) = self.known.get(&text) {
-                complaints.add(node.place, format!("{key} `{text}` is taken already, in {file} on line {line}"));
-                continue;
-            }
-            self.known.insert(text, (complaints.file().to_owned(), node.place.line));
-        }
-    }
+    drafts
 }
 
 /// UUIDs are the same in either case.
@@ -89,18 +84,10 @@ fn normal(text: &str) -> String {
     text.to_ascii_lowercase()
 }
 
-fn unknown_references(drafts: &[(&str, Draft)], names: &Names) -> Vec<RuleError> {
-    let mut errors = Vec::new();
-    for (file, draft) in drafts {
-        let mut complaints = Complaints::new(file);
-        for (name, place) in draft.rules.iter().filter(|(name, _)| !names.known.contains_key(&normal(name))) {
-            complaints.add(*place, format!("there is no rule with the id or name `{name}` in this set"));
-        }
-        errors.extend(complaints.into_errors());
-    }
-    errors
-}
-
 fn error(file: &str, place: Place, reason: String) -> RuleError {
     RuleError { file: file.to_owned(), line: place.line, column: place.column, reason }
+}
+
+fn complaints<'f>(file: &'f str, options: &Options) -> Complaints<'f> {
+    if options.lenient { Complaints::lenient(file) } else { Complaints::new(file) }
 }

@@ -4,142 +4,203 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Set, error, normal};
+use super::documents::{Building, Correlated};
+use super::{Options, error, normal};
 use crate::correlation::parse::{Draft, Placed};
-use crate::correlation::{Correlation, Input};
+use crate::correlation::{Correlation, Input, Keys};
 use crate::error::{Place, RuleError};
+use crate::sigma::binding::{Binding, Events, Placeholders};
 use crate::sigma::class::Class;
-use crate::sigma::field::Field;
-use crate::sigma::matcher::Matcher;
+use crate::sigma::field::Shape;
 
-pub fn resolve(matchers: Vec<Matcher>, drafts: Vec<(&str, Draft)>) -> Result<Set, Vec<RuleError>> {
-    let mut resolver = Resolver::of(&matchers);
-    let mut waiting = drafts;
-    // Each round takes the correlations whose rules are all known; a round that takes none has found a circle.
+pub fn resolve(building: &mut Building, drafts: Vec<Correlated>, options: &Options) -> Vec<RuleError> {
+    let mut resolver = Resolver::of(building);
+    let mut waiting = resolver.without_unknown(drafts);
+    // Each round takes the correlations whose rules are all known; a round that takes none has found a circle, or
+    // what was refused.
     while !waiting.is_empty() {
         let (ready, later): (Vec<_>, Vec<_>) =
-            waiting.into_iter().partition(|(_, draft)| resolver.knows_rules_of(draft));
+            waiting.into_iter().partition(|correlated| resolver.knows_rules_of(&correlated.draft));
         if ready.is_empty() {
-            resolver.errors.extend(later.iter().map(|(file, draft)| {
-                error(file, draft.place, "this correlation needs itself, by way of the rules that it names".to_owned())
-            }));
+            resolver.refuse_circle(later);
             break;
         }
-        for (file, draft) in ready {
-            resolver.add(file, draft);
+        for correlated in ready {
+            resolver.add(correlated);
         }
         waiting = later;
     }
-    resolver.finish(matchers)
+    resolver.finish(options)
 }
 
-#[derive(Default)]
-struct Resolver {
+struct Resolver<'b> {
+    building: &'b mut Building,
     numbers: HashMap<String, usize>,
-    /// By number: the classes of the events that can complete it.
-    classes: Vec<Vec<Class>>,
-    reported: Vec<bool>,
+    /// By number: the events that can complete it.
+    events: Vec<Feeds>,
     /// Those that a correlation names, and whether that silences them.
     named: HashMap<usize, bool>,
-    correlations: Vec<Correlation>,
     errors: Vec<RuleError>,
 }
 
-impl Resolver {
-    fn of(matchers: &[Matcher]) -> Self {
-        let mut resolver = Self::default();
-        for matcher in matchers {
-            resolver.number(&matcher.rule.uuid, &matcher.rule.id.0, vec![matcher.class], matcher.rule.silent);
+#[derive(Clone, Debug, Default)]
+struct Feeds {
+    classes: Vec<Class>,
+    foreign: bool,
+}
+
+impl<'b> Resolver<'b> {
+    fn of(building: &'b mut Building) -> Self {
+        let mut resolver =
+            Self { building, numbers: HashMap::new(), events: Vec::new(), named: HashMap::new(), errors: Vec::new() };
+        for (number, ruled) in resolver.building.rules.iter().enumerate() {
+            for name in [&ruled.rule.uuid, &ruled.rule.id.0] {
+                resolver.numbers.insert(normal(name), number);
+            }
+            let classes = ruled.native.as_ref().and_then(|matcher| matcher.class()).into_iter().collect();
+            resolver.events.push(Feeds { classes, foreign: ruled.foreign.is_some() });
         }
         resolver
     }
 
-    fn number(&mut self, uuid: &str, id: &str, classes: Vec<Class>, silent: bool) {
-        let number = self.classes.len();
-        for name in [uuid, id] {
-            self.numbers.insert(normal(name), number);
+    /// Complains of the correlations that name what no document is called.
+    fn without_unknown(&mut self, drafts: Vec<Correlated>) -> Vec<Correlated> {
+        let names = |of: &Correlated| [normal(&of.draft.rule.uuid), normal(&of.draft.rule.id.0)];
+        let own: Vec<String> = drafts.iter().flat_map(names).collect();
+        let is_known = |name: &str| self.numbers.contains_key(name) || own.iter().any(|own| own == name);
+        let mut known = Vec::new();
+        for correlated in drafts {
+            let before = self.errors.len();
+            for (name, place) in correlated.draft.rules.iter().filter(|(name, _)| !is_known(&normal(name))) {
+                let reason = format!("there is no rule with the id or name `{name}` in this set");
+                self.errors.push(error(&correlated.file, *place, reason));
+            }
+            if self.errors.len() == before {
+                known.push(correlated);
+            }
         }
-        self.classes.push(classes);
-        self.reported.push(!silent);
+        known
+    }
+
+    fn refuse_circle(&mut self, left: Vec<Correlated>) {
+        let refused = !self.errors.is_empty();
+        self.errors.extend(left.iter().map(|correlated| {
+            let reason = if refused {
+                "this correlation names one that was refused, or needs itself"
+            } else {
+                "this correlation needs itself, by way of the rules that it names"
+            };
+            error(&correlated.file, correlated.draft.place, reason.to_owned())
+        }));
     }
 
     fn knows_rules_of(&self, draft: &Draft) -> bool {
         draft.rules.iter().all(|(name, _)| self.numbers.contains_key(&normal(name)))
     }
 
-    fn add(&mut self, file: &str, draft: Draft) {
+    fn add(&mut self, Correlated { file, draft }: Correlated) {
         let number = |(name, _): &Placed| self.numbers.get(&normal(name)).copied();
         let sources: Vec<usize> = draft.rules.iter().filter_map(number).collect();
-        let mut classes = Vec::new();
+        let inputs = match self.inputs(&file, &draft, &sources) {
+            Ok(inputs) => inputs,
+            Err(errors) => {
+                self.errors.extend(errors);
+                return;
+            }
+        };
+        let mut feeds = Feeds::default();
         for source in &sources {
             // Named without `generate`, a rule is no longer reported by itself; one correlation that has it suffices.
             *self.named.entry(*source).or_insert(true) &= !draft.generate;
-            for class in &self.classes[*source] {
-                if !classes.contains(class) {
-                    classes.push(*class);
+            let of_source = &self.events[*source];
+            feeds.foreign |= of_source.foreign;
+            for class in &of_source.classes {
+                if !feeds.classes.contains(class) {
+                    feeds.classes.push(*class);
                 }
             }
         }
-        let (inputs, errors) = inputs(file, &draft, &sources, &self.classes);
-        self.errors.extend(errors);
         let mut rule = draft.rule;
-        if let Some(first) = classes.first().filter(|_| !draft.family_given) {
+        if let Some(first) = feeds.classes.first().filter(|_| !draft.family_given) {
             rule.family = first.family();
         }
-        self.number(&rule.uuid, &rule.id.0, classes, rule.silent);
-        self.correlations.push(Correlation::new(Arc::new(rule), inputs, draft.kind, draft.span_ms));
+        let number = self.events.len();
+        for name in [&rule.uuid, &rule.id.0] {
+            self.numbers.insert(normal(name), number);
+        }
+        self.events.push(feeds);
+        self.building.reported.push(!rule.silent);
+        let group_by = draft.group_by.iter().map(|(name, _)| name.clone()).collect();
+        let correlation = Correlation::new(Arc::new(rule), inputs, group_by, draft.kind, draft.span_ms);
+        self.building.correlations.push(correlation);
     }
 
-    fn finish(mut self, matchers: Vec<Matcher>) -> Result<Set, Vec<RuleError>> {
+    fn finish(mut self, options: &Options) -> Vec<RuleError> {
         for (source, silenced) in &self.named {
-            self.reported[*source] &= !silenced;
+            self.building.reported[*source] &= !silenced;
         }
-        let idle = |(index, matcher): &(usize, &Matcher)| matcher.rule.silent && !self.named.contains_key(index);
-        for (_, matcher) in matchers.iter().enumerate().filter(idle) {
-            let reason = format!("`{}` is silent and no correlation names it, so it does nothing", matcher.rule.id);
-            self.errors.push(error(&matcher.rule.file, Place { line: 1, column: 1 }, reason));
+        let rules = self.building.rules.iter().enumerate();
+        let idle = rules.filter(|(number, ruled)| ruled.rule.silent && !self.named.contains_key(number));
+        for (_, ruled) in idle.filter(|_| !options.lenient) {
+            let reason = format!("`{}` is silent and no correlation names it, so it does nothing", ruled.rule.id);
+            self.errors.push(error(&ruled.rule.file, Place { line: 1, column: 1 }, reason));
         }
-        if !self.errors.is_empty() {
-            return Err(self.errors);
-        }
-        Ok(Set { matchers, correlations: self.correlations, reported: self.reported })
+        self.errors
     }
-}
 
-/// The fields by which each rule of a correlation is grouped and counted.
-fn inputs(file: &str, draft: &Draft, sources: &[usize], classes: &[Vec<Class>]) -> (Vec<Input>, Vec<RuleError>) {
-    let mut errors = Vec::new();
-    let mut inputs = Vec::new();
-    for (source, (rule, _)) in sources.iter().zip(&draft.rules) {
-        let mut fields = |wanted: &[Placed]| {
-            let mut found = Vec::new();
-            for (name, place) in wanted {
-                match field(name, rule, draft, &classes[*source]) {
-                    Ok(field) => found.push(field),
-                    Err(reason) => errors.push(error(file, *place, format!("rule `{rule}`: {reason}"))),
+    /// The fields by which each rule of a correlation is grouped and counted.
+    fn inputs(&mut self, file: &str, draft: &Draft, sources: &[usize]) -> Result<Vec<Input>, Vec<RuleError>> {
+        let mut errors = Vec::new();
+        let mut inputs = Vec::new();
+        for (source, (rule, _)) in sources.iter().zip(&draft.rules) {
+            let feeds = self.events[*source].clone();
+            let none = Placeholders::new();
+            let numbers = &self.numbers;
+            let is_it = |rule: &str| numbers.get(&normal(rule)) == Some(source);
+            let own_name = |name: &str| own_name(name, draft, is_it);
+            let mut keys = |events: Events<'_>| {
+                let mut binding = Binding::new(events, &none);
+                let mut fields = |wanted: &[Placed]| {
+                    let mut found = Vec::new();
+                    for (name, place) in wanted {
+                        match own_name(name).and_then(|name| binding.field(&name)) {
+                            Ok(field) => found.push(field),
+                            Err(reason) => errors.push(error(file, *place, format!("rule `{rule}`: {reason}"))),
+                        }
+                    }
+                    found
+                };
+                let keys = Keys { group: fields(&draft.group_by), values: fields(&draft.fields) };
+                let is_none = |field| matches!(binding.shape(field), Some(Shape::Address | Shape::Flag));
+                if let Some(field) = keys.values.iter().find(|field| draft.kind.wants_number() && is_none(**field)) {
+                    let reason = format!("rule `{rule}`: `{}` holds no number", binding.name(*field));
+                    errors.push(error(file, draft.place, reason));
                 }
+                keys
+            };
+            // Every class must have the fields; they have the same numbers in all.
+            let native = feeds.classes.iter().map(|class| keys(Events::Native(*class))).last();
+            let foreign = feeds.foreign.then(|| keys(Events::Foreign(&mut self.building.schema)));
+            let names = |wanted: &[Placed]| wanted.iter().map(|(name, _)| own_name(name).ok()).collect::<Vec<_>>();
+            let shape = format!("{} {:?} {:?}", normal(rule), names(&draft.group_by), names(&draft.fields));
+            inputs.push(Input { source: *source, shape, native, foreign });
+        }
+        for (rule, place) in draft.aliases.iter().flat_map(|alias| alias.fields.iter().map(|(rule, _)| rule)) {
+            if !self.numbers.get(&normal(rule)).is_some_and(|number| sources.contains(number)) {
+                errors.push(error(file, *place, format!("`{rule}` is not among the `rules` of this correlation")));
             }
-            found
-        };
-        let group = fields(&draft.group_by);
-        let values = fields(&draft.fields);
-        inputs.push(Input { source: *source, group, values });
+        }
+        if errors.is_empty() { Ok(inputs) } else { Err(errors) }
     }
-    (inputs, errors)
 }
 
-fn field(name: &str, rule: &str, draft: &Draft, classes: &[Class]) -> Result<Field, String> {
-    let alias = draft.aliases.iter().find(|alias| alias.name == name);
-    let name = match alias {
-        None => name,
-        Some(alias) => match alias.fields.iter().find(|((of, _), _)| of == rule) {
-            Some((_, field)) => field,
-            None => return Err(format!("alias `{name}` says nothing of this rule")),
+/// What a name of the correlation is called in the events of one rule.
+fn own_name(name: &str, draft: &Draft, is_it: impl Fn(&str) -> bool) -> Result<String, String> {
+    match draft.aliases.iter().find(|alias| alias.name == name) {
+        None => Ok(name.to_owned()),
+        Some(alias) => match alias.fields.iter().find(|((rule, _), _)| is_it(rule)) {
+            Some((_, field)) => Ok(field.clone()),
+            None => Err(format!("alias `{name}` says nothing of this rule")),
         },
-    };
-    let mut found = Err("it has no events".to_owned());
-    for class in classes {
-        found = Ok(Field::of(name, *class)?);
     }
-    found
 }

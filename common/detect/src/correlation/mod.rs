@@ -1,114 +1,121 @@
-//! Owns: Sigma correlations: rules over many events, in event time, with bounded state.
-//! Never: a clock; the newest event of a key is its now.
+//! Owns: Sigma correlations: rules over many events, in the order of the events' own times, with bounded state.
+//! Never: a clock; time comes with events, or from whoever has a clock.
 
+mod condition;
+mod entry;
+mod gather;
+mod index;
+mod kind;
+mod lists;
+mod number;
+mod open;
 pub mod parse;
-pub mod table;
-pub mod window;
+mod pending;
+mod read;
+mod run;
+mod slab;
+mod store;
 
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use picket_model::{Evidence, Timestamp};
+pub use entry::{Done, LostWindows};
+pub use kind::Kind;
+pub use read::bytes as event_bytes;
+pub use run::{Correlator, Told};
 
 use crate::rule::Rule;
-use crate::sigma::field::Field;
-use crate::sigma::view::View;
-use table::{Offer, Table};
-use window::{Kind, Sign};
+use crate::sigma::record::FieldId;
+
+/// How long a correlation waits for late events, and what it may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CorrelationLimits {
+    /// An event may be told so much later than one that happened after it.
+    pub lateness_ms: u64,
+    /// For the groups of all correlations.
+    pub state_bytes: usize,
+    /// For events that wait for late ones. When it is used up the oldest are taken early.
+    pub pending_bytes: usize,
+}
+
+impl Default for CorrelationLimits {
+    /// Those of an agent. The kernel's events come within milliseconds, those of logs within the second after; a
+    /// million groups take 60 MB, a third of what the service may hold before the kernel presses it.
+    fn default() -> Self {
+        Self { lateness_ms: 2000, state_bytes: 64 << 20, pending_bytes: 16 << 20 }
+    }
+}
 
 /// Something that feeds a correlation, and which of its fields group and count.
 #[derive(Clone, Debug)]
 pub struct Input {
     /// A rule or an earlier correlation, by the detector's numbering.
     pub source: usize,
-    pub group: Vec<Field>,
-    /// The fields whose distinct values are counted; empty unless the kind is value_count.
-    pub values: Vec<Field>,
+    /// The name of that rule and of the fields: what is compared when another set takes over.
+    pub shape: String,
+    /// Where Picket's own events can complete the source.
+    pub native: Option<Keys>,
+    /// Where events of others can.
+    pub foreign: Option<Keys>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keys {
+    pub group: Vec<FieldId>,
+    /// The fields whose values are counted or added up; empty where the type has none.
+    pub values: Vec<FieldId>,
+}
+
+/// In which sense the fields of a record are numbered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Side {
+    Native,
+    Foreign,
+}
+
+impl Input {
+    const fn keys(&self, side: Side) -> Option<&Keys> {
+        match side {
+            Side::Native => self.native.as_ref(),
+            Side::Foreign => self.foreign.as_ref(),
+        }
+    }
 }
 
 #[derive(Debug)]
 pub struct Correlation {
     pub rule: Arc<Rule>,
     pub inputs: Vec<Input>,
+    /// The names by which the evidence speaks of the group.
+    group_by: Vec<String>,
     kind: Kind,
     span_ms: u64,
-    table: Table,
+    at_once: bool,
 }
 
 impl Correlation {
     #[must_use]
-    pub fn new(rule: Arc<Rule>, inputs: Vec<Input>, kind: Kind, span_ms: u64) -> Self {
-        let table = Table::new(kind, inputs.len(), span_ms);
-        Self { rule, inputs, kind, span_ms, table }
+    pub fn new(rule: Arc<Rule>, inputs: Vec<Input>, group_by: Vec<String>, kind: Kind, span_ms: u64) -> Self {
+        let at_once = kind.at_once(inputs.len());
+        Self { rule, inputs, group_by, kind, span_ms, at_once }
     }
 
-    /// Takes an event on which `fired` (of the detector's numbering) matched; evidence when that completes it.
-    pub fn observe(&mut self, view: &View<'_>, fired: &[usize], order: u64) -> Option<Vec<Evidence>> {
-        let time = view.event().time;
-        let mut evidence = None;
-        for (index, input) in self.inputs.iter().enumerate() {
-            if !fired.contains(&input.source) {
-                continue;
-            }
-            // An event that lacks the fields belongs to no group.
-            let Some(group) = read(view, &input.group) else { continue };
-            let value =
-                if input.values.is_empty() { Some(0) } else { read(view, &input.values).map(|read| digest(&read)) };
-            let Some(value) = value else { continue };
-            let sign = Sign { input: index, time, order, value };
-            if let Offer::Fires(count) = self.table.offer(digest(&group), sign) {
-                evidence = Some(self.evidence(&input.group, &group, count, time));
-            }
-        }
-        evidence
-    }
-
-    fn evidence(&self, fields: &[Field], group: &[&str], count: usize, time: Timestamp) -> Vec<Evidence> {
-        let note = |field: &str, value: String| Evidence { field: field.to_owned(), value };
-        let mut evidence: Vec<Evidence> =
-            fields.iter().zip(group).map(|(field, value)| note(field.name(), (*value).to_owned())).collect();
-        if matches!(self.kind, Kind::EventCount(_) | Kind::ValueCount(_)) {
-            evidence.push(note("Count", count.to_string()));
-        }
-        evidence.push(note("Within", format!("{} s up to {time}", self.span_ms / 1000)));
-        evidence
-    }
-
-    /// The same rule, counting the same fields in the same way.
+    /// The same rule, counting the same fields of the same rules in the same way.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        let fields = |correlation: &Self| -> Vec<(Vec<Field>, Vec<Field>)> {
-            correlation.inputs.iter().map(|input| (input.group.clone(), input.values.clone())).collect()
+        let same = |one: &Input, other: &Input| {
+            let sides = |input: &Input| (input.native.is_some(), input.foreign.is_some());
+            one.shape == other.shape && sides(one) == sides(other)
         };
         self.rule.id == other.rule.id
-            && (self.kind, self.span_ms) == (other.kind, other.span_ms)
-            && fields(self) == fields(other)
+            && (&self.kind, self.span_ms) == (&other.kind, other.span_ms)
+            && self.inputs.len() == other.inputs.len()
+            && self.inputs.iter().zip(&other.inputs).all(|(one, other)| same(one, other))
     }
 
-    pub fn take_state(&mut self, other: Self) {
-        self.table = other.table;
+    const fn span_ns(&self) -> u64 {
+        self.span_ms.saturating_mul(1_000_000)
     }
-
-    /// Keys given up for want of room, and events that came too late to count, since the last call.
-    pub fn take_losses(&mut self) -> [(&'static str, u64); 2] {
-        self.table.take_losses()
-    }
-}
-
-fn read<'v>(view: &'v View<'_>, fields: &[Field]) -> Option<Vec<&'v str>> {
-    fields.iter().map(|field| view.values(*field).first().map(|text| text.raw.as_str())).collect()
-}
-
-/// Values may be megabytes long; the table keeps 16 bytes of each.
-fn digest(values: &[&str]) -> u128 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        values.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(0) << 64 | half(1)
 }

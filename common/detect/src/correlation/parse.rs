@@ -1,19 +1,17 @@
 //! Owns: a correlation document, YAML to what it asks for.
 //! Never: what the rules it names turn out to be; that is the detector's.
 
-use super::window::{Bounds, Kind};
+use super::condition;
+use super::kind::Kind;
 use crate::error::{Complaints, Place};
 use crate::rule::Rule;
 use crate::sigma::header;
 use crate::yaml::Node;
 
-/// A threshold beyond this is a baseline, not a rule; each event counted costs memory per key.
-const COUNT_MAX: usize = 1000;
-/// Rules of one correlation; each is a step that every key remembers.
-const RULES_MAX: usize = 16;
-/// Thirty days: no agent remembers longer.
-const SPAN_MS_MAX: u64 = 30 * 24 * 3_600_000;
-const TYPES: &str = "event_count, value_count, temporal, temporal_ordered";
+/// Rules of one correlation; each may be eight bytes in every group.
+const RULES_MAX: usize = 1000;
+/// A hundred years: longer than anything is kept, and far from where the arithmetic of time ends.
+const SPAN_MS_MAX: u64 = 36_525 * 24 * 3_600_000;
 
 pub type Placed = (String, Place);
 
@@ -25,7 +23,7 @@ pub struct Draft {
     pub kind: Kind,
     pub rules: Vec<Placed>,
     pub group_by: Vec<Placed>,
-    /// The fields that value_count counts.
+    /// The fields whose values are counted or added up.
     pub fields: Vec<Placed>,
     pub aliases: Vec<Alias>,
     pub span_ms: u64,
@@ -54,7 +52,7 @@ impl Draft {
         let mut draft = Self {
             rule,
             place: document.place,
-            kind: Kind::Temporal,
+            kind: Kind::Ordered(Vec::new()),
             rules: Vec::new(),
             group_by: Vec::new(),
             fields: Vec::new(),
@@ -74,8 +72,11 @@ impl Draft {
                 other => complaints.add(key.place, format!("unknown key `{other}` in `correlation`")),
             }
         }
+        if let Some(condition) = body.get("condition").filter(|_| body.get("rules").is_none()) {
+            draft.rules = condition::names(condition);
+        }
         draft.check(body, complaints);
-        let (kind, fields) = kind(body, complaints)?;
+        let (kind, fields) = condition::parse(body, &draft.rules, complaints)?;
         draft.kind = kind;
         draft.fields = fields;
         (complaints.count() == before).then_some(draft)
@@ -88,92 +89,7 @@ impl Draft {
         if self.span_ms == 0 && body.get("timespan").is_none() {
             complaints.add(body.place, "`timespan` is missing");
         }
-        for alias in &self.aliases {
-            for ((rule, place), _) in &alias.fields {
-                if !self.rules.iter().any(|(name, _)| name == rule) {
-                    complaints.add(*place, format!("`{rule}` is not among the `rules` of this correlation"));
-                }
-            }
-        }
     }
-}
-
-fn kind(body: &Node, complaints: &mut Complaints<'_>) -> Option<(Kind, Vec<Placed>)> {
-    let Some(node) = body.get("type") else {
-        complaints.add(body.place, format!("`type` is missing; there are {TYPES}"));
-        return None;
-    };
-    let condition = body.get("condition");
-    match node.text() {
-        Some("event_count") => {
-            let (bounds, fields) = bounds(condition, body, complaints)?;
-            if let Some((_, place)) = fields.first() {
-                complaints.add(*place, "event_count counts events; `field` belongs to value_count");
-            }
-            Some((Kind::EventCount(bounds), Vec::new()))
-        }
-        Some("value_count") => {
-            let (bounds, fields) = bounds(condition, body, complaints)?;
-            if fields.is_empty() {
-                complaints.add(body.place, "value_count needs `field` in its condition");
-            }
-            Some((Kind::ValueCount(bounds), fields))
-        }
-        Some(word @ ("temporal" | "temporal_ordered")) => {
-            if let Some(condition) = condition {
-                complaints
-                    .add(condition.place, format!("a condition on {word} is not supported: all rules must match"));
-            }
-            Some((if word == "temporal" { Kind::Temporal } else { Kind::TemporalOrdered }, Vec::new()))
-        }
-        _ => {
-            complaints.add(node.place, format!("this type is not supported; there are {TYPES}"));
-            None
-        }
-    }
-}
-
-fn bounds(condition: Option<&Node>, body: &Node, complaints: &mut Complaints<'_>) -> Option<(Bounds, Vec<Placed>)> {
-    let Some((condition, entries)) = condition.and_then(|node| Some((node, node.map()?))) else {
-        complaints.add(body.place, "`condition` must be a map, like `gte: 5`");
-        return None;
-    };
-    let before = complaints.count();
-    let (mut at_least, mut at_most, mut fields) = (None, None, Vec::new());
-    for (key, node) in entries {
-        if key.text == "field" {
-            fields = header::placed_texts(node, "field", complaints);
-            continue;
-        }
-        let Some(number) =
-            node.text().and_then(|text| text.parse::<usize>().ok()).filter(|number| *number <= COUNT_MAX)
-        else {
-            complaints.add(node.place, format!("a whole number up to {COUNT_MAX} is expected here"));
-            continue;
-        };
-        match key.text.as_str() {
-            "gte" => at_least = Some(number),
-            "gt" => at_least = Some(number + 1),
-            "lte" => at_most = Some(number),
-            "lt" => at_most = Some(number.saturating_sub(1)),
-            "eq" => (at_least, at_most) = (Some(number), Some(number)),
-            other => {
-                complaints.add(key.place, format!("`{other}` is not supported; there are gte, gt, lte, lt, eq, field"))
-            }
-        }
-    }
-    // Zero is no bound: the absence of events raises nothing by itself.
-    let Some(at_least) = at_least.filter(|least| *least > 0) else {
-        complaints.add(
-            condition.place,
-            "the condition needs a lower bound of at least 1: events that do not come cannot complete it",
-        );
-        return None;
-    };
-    if at_most.is_some_and(|most| most < at_least) {
-        complaints.add(condition.place, "no number is within these bounds");
-    }
-    (complaints.count() == before).then_some((Bounds { at_least, at_most }, fields))
 }
 
 fn aliases(node: &Node, complaints: &mut Complaints<'_>) -> Vec<Alias> {
@@ -209,7 +125,7 @@ fn timespan(node: &Node, complaints: &mut Complaints<'_>) -> u64 {
         number.checked_mul(unit_ms).filter(|ms| (1..=SPAN_MS_MAX).contains(ms))
     });
     parsed.unwrap_or_else(|| {
-        complaints.add(node.place, "`timespan` is a number with s, m, h or d behind it, up to 30d");
+        complaints.add(node.place, "`timespan` is a number with s, m, h or d behind it, up to 36525d");
         0
     })
 }

@@ -87,6 +87,20 @@ impl Indicators {
         })
     }
 
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            digests: Table::default(),
+            addresses: Table::default(),
+            ranges: Ranges::default(),
+            domains: Table::default(),
+            urls: Table::default(),
+            file_names: Table::default(),
+            keys: [RandomState::new(), RandomState::new()],
+            rules: Rules::new(),
+        }
+    }
+
     /// The rules of the kinds that have any entry.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         let digests = !self.digests.is_empty();

@@ -86,5 +86,5 @@ fn words(list: &[&str]) -> Vec<String> {
 pub fn hit(rule: &Arc<Rule>, fields: &[(&str, &str)]) -> Hit {
     let evidence =
         fields.iter().map(|(field, value)| Evidence { field: (*field).to_owned(), value: (*value).to_owned() });
-    Hit { rule: Arc::clone(rule), evidence: evidence.collect() }
+    Hit { rule: Arc::clone(rule), evidence: evidence.collect(), subject: None }
 }

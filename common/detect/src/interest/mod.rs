@@ -3,7 +3,7 @@
 
 mod always;
 mod need;
-mod pattern;
+pub mod pattern;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -21,14 +21,15 @@ pub fn of(matchers: &[Matcher], indicators: &Indicators) -> Interest {
     let mut files = FileInterest { whole: std::collections::BTreeSet::new(), paths: always::paths() };
     let mut libraries = PathInterest::Of(Paths::default());
     for matcher in matchers {
-        let activities = activities(matcher.class);
+        let Some(class) = matcher.class() else { continue };
+        let activities = activities(class);
         if !activities.is_empty() {
             match need::of_rule(matcher, &[Field::TargetFilename, Field::SourceFilename]) {
                 Some(needs) => add(&mut files.paths, needs),
                 None => files.whole.extend(activities),
             }
         }
-        if matcher.class == Class::ImageLoad {
+        if class == Class::ImageLoad {
             match (need::of_rule(matcher, &[Field::ImageLoaded]), &mut libraries) {
                 (Some(needs), PathInterest::Of(paths)) => add(paths, needs),
                 (_, libraries) => *libraries = PathInterest::Everything,

@@ -8,8 +8,8 @@ use crate::sigma::condition::Condition;
 use crate::sigma::field::Field;
 use crate::sigma::item::{Item, Probe};
 use crate::sigma::matcher::Matcher;
+use crate::sigma::record::fold;
 use crate::sigma::selection::Selection;
-use crate::sigma::view::fold;
 
 /// One thing that a kernel can see of a file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -115,7 +115,9 @@ impl Reader<'_> {
             return None;
         }
         let value = |forms: &Vec<Probe>| {
-            any(forms.iter().map(|probe| any(item.fields.iter().map(|field| self.probe(*field, probe)))))
+            any(forms
+                .iter()
+                .map(|probe| any(item.fields.iter().map(|field| self.probe(Field::numbered(*field)?, probe)))))
         };
         if item.all { all(item.values.iter().map(value)) } else { any(item.values.iter().map(value)) }
     }

@@ -3,7 +3,7 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-use super::text::Piece;
+pub use super::text::Piece;
 
 /// Beyond so many ways an alternative counts as a gap.
 const WAYS_MAX: usize = 64;

@@ -1,7 +1,7 @@
 //! Owns: an entry of a case to one event.
 //! Never: the fields of each kind; those are read beside.
 
-use picket_model::{Event, EventId, Timestamp};
+use picket_model::{Event, Timestamp};
 
 use super::reader::Reader;
 use super::{file, host, kernel, process};
@@ -94,7 +94,7 @@ pub fn event(node: &Node, seconds: u64, reader: &mut Reader<'_>) -> Option<Event
         "launch" => Some(process::process(what, reader)),
         _ => what.get("by").map(|by| process::process(by, reader)),
     };
-    let id = EventId::from_bytes([7; 16]);
+    let id = reader.id();
     let time = Timestamp(START_S.saturating_add(seconds).saturating_mul(1_000_000_000));
     Some(Event { id, time, process, activity })
 }

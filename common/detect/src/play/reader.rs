@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use picket_model::Process;
+use picket_model::{EventId, Process};
 
 use crate::error::{Complaints, Place, RuleError};
 use crate::yaml::Node;
@@ -15,17 +15,25 @@ pub struct Reader<'c> {
     complaints: Complaints<'c>,
     /// Which turn of a repeated entry this is.
     pub turn: u64,
+    /// Events made so far.
+    events: u128,
     /// Those that the file names, for cases to call them by.
     named: HashMap<String, Arc<Process>>,
 }
 
 impl<'c> Reader<'c> {
     pub fn new(complaints: Complaints<'c>) -> Self {
-        Self { complaints, turn: 0, named: HashMap::new() }
+        Self { complaints, turn: 0, events: 0, named: HashMap::new() }
     }
 
     pub fn complain(&mut self, place: Place, reason: impl Into<String>) {
         self.complaints.add(place, reason);
+    }
+
+    /// Each event its own: correlations take two of one id for one. Of events of one instant the first stands first.
+    pub fn id(&mut self) -> EventId {
+        self.events += 1;
+        EventId::from_bytes(self.events.to_be_bytes())
     }
 
     pub fn name(&mut self, name: &str, process: Arc<Process>) {

@@ -5,7 +5,7 @@ use super::{Case, Cases};
 use crate::Detector;
 use crate::error::RuleError;
 use crate::indicator::IndicatorSource;
-use crate::rule::RuleSource;
+use crate::rule::{Hit, RuleSource};
 
 /// What became of one case.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,12 +30,12 @@ pub fn run(rules: &[RuleSource], cases: &Cases) -> Result<Vec<Outcome>, Vec<Rule
     let judge = |case: &Case, wanted: bool| {
         let mut detector = compile(rules)?;
         let mut found: Vec<String> = Vec::new();
-        for event in &case.events {
-            for hit in detector.observe(event) {
-                let id = hit.rule.id.to_string();
-                if !found.contains(&id) {
-                    found.push(id);
-                }
+        let mut hits: Vec<Hit> = case.events.iter().flat_map(|event| detector.observe(event)).collect();
+        hits.extend(detector.finish());
+        for hit in hits {
+            let id = hit.rule.id.to_string();
+            if !found.contains(&id) {
+                found.push(id);
             }
         }
         let hit = if named { found.iter().any(|id| id == stem) } else { !found.is_empty() };

@@ -3,9 +3,6 @@
 
 use picket_model::{Activity, FileActivity, NetActivity, SensorFamily};
 
-use crate::error::Complaints;
-use crate::yaml::Node;
-
 /// What a rule's `logsource` binds it to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Class {
@@ -47,10 +44,12 @@ pub enum Class {
     AgentTampering,
     /// A block device or the machine's memory was opened.
     RawAccess,
+    /// What the kernel's audit would write of it, for rules that name the service auditd.
+    Audit,
 }
 
 impl Class {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::ProcessCreation,
         Self::FileEvent,
         Self::FileRename,
@@ -79,6 +78,7 @@ impl Class {
         Self::FileHash,
         Self::AgentTampering,
         Self::RawAccess,
+        Self::Audit,
     ];
 
     /// The category (or, for sign-ins, the service) as rules write it.
@@ -113,6 +113,7 @@ impl Class {
             Self::FileHash => "file_hash",
             Self::AgentTampering => "agent_tampering",
             Self::RawAccess => "raw_access_read",
+            Self::Audit => "auditd",
         }
     }
 
@@ -127,7 +128,8 @@ impl Class {
             | Self::MemoryFile
             | Self::PrivilegeChange
             | Self::KernelOperation
-            | Self::AgentTampering => SensorFamily::Process,
+            | Self::AgentTampering
+            | Self::Audit => SensorFamily::Process,
             Self::FileEvent
             | Self::FileRename
             | Self::FileDelete
@@ -172,7 +174,8 @@ impl Class {
             | Self::BpfLoad
             | Self::MemoryFile
             | Self::UnixConnect
-            | Self::FileHash => &[],
+            | Self::FileHash
+            | Self::Audit => &[],
         }
     }
 
@@ -180,21 +183,23 @@ impl Class {
     #[must_use]
     pub const fn of(activity: &Activity) -> &'static [Self] {
         match activity {
-            Activity::ProcessLaunch => &[Self::ProcessCreation],
+            Activity::ProcessLaunch => &[Self::ProcessCreation, Self::Audit],
             Activity::File { activity, .. } => match activity {
-                FileActivity::Create | FileActivity::Write => &[Self::FileEvent],
-                FileActivity::Rename => &[Self::FileEvent, Self::FileRename],
-                FileActivity::Delete => &[Self::FileDelete],
-                FileActivity::SetMode | FileActivity::SetOwner | FileActivity::SetAttributes => &[Self::FileChange],
+                FileActivity::Create | FileActivity::Write => &[Self::FileEvent, Self::Audit],
+                FileActivity::Rename => &[Self::FileEvent, Self::FileRename, Self::Audit],
+                FileActivity::Delete => &[Self::FileDelete, Self::Audit],
+                FileActivity::SetMode | FileActivity::SetOwner | FileActivity::SetAttributes => {
+                    &[Self::FileChange, Self::Audit]
+                }
                 FileActivity::RawAccess => &[Self::RawAccess],
-                FileActivity::Read => &[Self::FileAccess],
+                FileActivity::Read => &[Self::FileAccess, Self::Audit],
             },
             Activity::Network { activity: NetActivity::Connect | NetActivity::Accept, .. } => {
-                &[Self::NetworkConnection]
+                &[Self::NetworkConnection, Self::Audit]
             }
             Activity::Network { activity: NetActivity::Listen, .. } => &[Self::NetworkListen],
-            Activity::ModuleLoad { .. } => &[Self::DriverLoad],
-            Activity::Authentication { .. } => &[Self::Authentication],
+            Activity::ModuleLoad { .. } => &[Self::DriverLoad, Self::Audit],
+            Activity::Authentication { .. } => &[Self::Authentication, Self::Audit],
             Activity::Dns { .. } => &[Self::DnsQuery],
             Activity::ProcessFork { .. }
             | Activity::ProcessExit { .. }
@@ -206,78 +211,47 @@ impl Class {
             Activity::LibraryLoad { .. } => &[Self::ImageLoad],
             Activity::BpfLoad { .. } => &[Self::BpfLoad],
             Activity::ProcessAccess { access, .. } if access.tampers() => {
-                &[Self::ProcessAccess, Self::ProcessTampering]
+                &[Self::ProcessAccess, Self::ProcessTampering, Self::Audit]
             }
-            Activity::ProcessAccess { .. } => &[Self::ProcessAccess],
+            Activity::ProcessAccess { .. } => &[Self::ProcessAccess, Self::Audit],
             Activity::Memory { .. } => &[Self::ProcessTampering],
-            Activity::MemoryFile { .. } => &[Self::MemoryFile],
+            Activity::MemoryFile { .. } => &[Self::MemoryFile, Self::Audit],
             Activity::Privilege { .. } => &[Self::PrivilegeChange],
-            Activity::Mount { .. } => &[Self::Mount],
-            Activity::Kernel { .. } => &[Self::KernelOperation],
+            Activity::Mount { .. } => &[Self::Mount, Self::Audit],
+            Activity::Kernel { .. } => &[Self::KernelOperation, Self::Audit],
             Activity::ScheduledJob { .. } => &[Self::ScheduledJob],
-            Activity::Account { .. } => &[Self::AccountChange],
-            Activity::Group { .. } => &[Self::GroupChange],
-            Activity::Service { .. } => &[Self::ServiceChange],
+            Activity::Account { .. } => &[Self::AccountChange, Self::Audit],
+            Activity::Group { .. } => &[Self::GroupChange, Self::Audit],
+            Activity::Service { .. } => &[Self::ServiceChange, Self::Audit],
             Activity::UnixConnect { .. } => &[Self::UnixConnect],
             Activity::Fingerprint { .. } => &[Self::FileHash],
             Activity::Tamper { .. } => &[Self::AgentTampering],
         }
     }
 
-    /// The class that a `logsource` names; what Picket does not collect is a complaint.
-    pub fn parse(logsource: &Node, complaints: &mut Complaints<'_>) -> Option<Self> {
-        let Some(entries) = logsource.map() else {
-            complaints.add(logsource.place, format!("`logsource` must be a map, here stands {}", logsource.kind()));
-            return None;
-        };
-        let before = complaints.count();
-        let mut category = None;
-        let mut service = None;
-        for (key, node) in entries {
-            match (key.text.as_str(), node.text()) {
-                ("product", Some("linux")) | ("definition", _) => {}
-                ("product", Some(other)) => {
-                    complaints.add(node.place, format!("product `{other}`: Picket watches Linux hosts only"));
-                }
-                ("category", Some(text)) => category = Some((text, node.place)),
-                ("service", Some(text)) => service = Some((text, node.place)),
-                ("product" | "category" | "service", None) => {
-                    complaints.add(node.place, format!("`{}` must be one word", key.text));
-                }
-                (other, _) => complaints.add(key.place, format!("unknown key `{other}` in `logsource`")),
-            }
+    #[must_use]
+    pub fn of_service(word: &str) -> Option<Self> {
+        match word {
+            "sshd" | "auth" => Some(Self::Authentication),
+            "auditd" => Some(Self::Audit),
+            _ => None,
         }
-        let class = match (category, service) {
-            (Some((category, place)), None) => Self::of_category(category).or_else(|| {
-                complaints.add(place, format!("category `{category}` is not collected; there are {}", words()));
-                None
-            }),
-            (None, Some(("sshd" | "auth", _))) => Some(Self::Authentication),
-            (None, Some((service, place))) => {
-                complaints.add(place, format!("service `{service}` is not collected; there are sshd and auth"));
-                None
-            }
-            (Some(_), Some((service, place))) => {
-                complaints.add(place, format!("a category and service `{service}` together are not collected"));
-                None
-            }
-            (None, None) => {
-                complaints.add(logsource.place, format!("`logsource` names no category; there are {}", words()));
-                None
-            }
-        };
-        class.filter(|_| complaints.count() == before)
     }
 
-    fn of_category(word: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_category(word: &str) -> Option<Self> {
         match word {
             "dns" => Some(Self::DnsQuery),
             "kernel_module" => Some(Self::DriverLoad),
+            "auditd" => None,
             _ => Self::ALL.into_iter().find(|class| class.word() == word),
         }
     }
 }
 
-fn words() -> String {
-    Class::ALL.map(Class::word).join(", ")
+/// Categories that a rule may name.
+#[must_use]
+pub fn words() -> String {
+    let categories = Class::ALL.iter().filter(|class| **class != Class::Audit);
+    categories.map(|class| class.word()).collect::<Vec<_>>().join(", ")
 }

@@ -2,6 +2,7 @@
 //! Never: their values; those are read in `view`.
 
 use super::class::Class;
+use super::record::FieldId;
 
 /// How a field's values compare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -198,6 +199,20 @@ pub const FIELD_COUNT: usize = FIELDS.len();
 
 impl Field {
     #[must_use]
+    pub const fn id(self) -> FieldId {
+        FieldId(self as u32)
+    }
+
+    #[must_use]
+    pub fn numbered(id: FieldId) -> Option<Self> {
+        FIELDS.get(id.0 as usize).map(|(field, ..)| *field)
+    }
+
+    pub fn all() -> impl Iterator<Item = Self> {
+        FIELDS.iter().map(|(field, ..)| *field)
+    }
+
+    #[must_use]
     pub fn name(self) -> &'static str {
         FIELDS[self as usize].1
     }
@@ -227,7 +242,7 @@ impl Field {
 
     /// All fields of a class, for keywords.
     pub fn of_class(class: Class) -> impl Iterator<Item = Self> {
-        FIELDS.iter().map(|(field, ..)| *field).filter(move |field| field.exists_in(class))
+        Self::all().filter(move |field| field.exists_in(class))
     }
 }
 

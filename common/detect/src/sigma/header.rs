@@ -83,7 +83,7 @@ pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, compl
                 own_place = node.place;
             }
             other if INFORMATION.contains(&other) || body.contains(&other) => {}
-            other => complaints.add(key.place, format!("unknown key `{other}`")),
+            other => complaints.lint(key.place, format!("unknown key `{other}`")),
         }
     }
     if rule.title.is_empty() || rule.title.chars().count() > TITLE_CHARS_MAX {
@@ -106,12 +106,29 @@ fn text(node: &Node, key: &str, complaints: &mut Complaints<'_>) -> String {
     })
 }
 
+/// The header of a filter: only its title is needed.
+pub fn parse_filter(document: &Node, complaints: &mut Complaints<'_>) {
+    if document.get("title").and_then(Node::text).is_none_or(str::is_empty) {
+        complaints.add(document.place, "a filter needs a `title`");
+    }
+    for (key, _) in document.map().unwrap_or_default() {
+        let known =
+            ["title", "id", "name", "description", "level", "tags", "logsource", "filter", "picket", "taxonomy"];
+        if !known.contains(&key.text.as_str()) && !INFORMATION.contains(&key.text.as_str()) {
+            complaints.lint(key.place, format!("unknown key `{}`", key.text));
+        }
+    }
+}
+
+/// A word of a document and where it stands.
+pub type Placed = (String, Place);
+
 /// A list of texts; a single one stands for a list of one.
 pub fn texts(node: &Node, key: &str, complaints: &mut Complaints<'_>) -> Vec<String> {
     placed_texts(node, key, complaints).into_iter().map(|(text, _)| text).collect()
 }
 
-pub fn placed_texts(node: &Node, key: &str, complaints: &mut Complaints<'_>) -> Vec<(String, Place)> {
+pub fn placed_texts(node: &Node, key: &str, complaints: &mut Complaints<'_>) -> Vec<Placed> {
     let nodes = node.list().unwrap_or(std::slice::from_ref(node));
     nodes.iter().map(|node| (text(node, key, complaints), node.place)).filter(|(text, _)| !text.is_empty()).collect()
 }
@@ -124,7 +141,7 @@ fn uuid(node: &Node, complaints: &mut Complaints<'_>) -> String {
             _ => char.is_ascii_hexdigit(),
         });
     if !shaped && !text.is_empty() {
-        complaints.add(node.place, format!("`id` must be a UUID, not `{text}`"));
+        complaints.lint(node.place, format!("`id` must be a UUID, not `{text}`"));
     }
     text
 }
@@ -152,13 +169,13 @@ fn tags(node: &Node, rule: &mut Rule, complaints: &mut Complaints<'_>) {
         match attack.strip_prefix('t') {
             Some(number) if number.starts_with(|char: char| char.is_ascii_digit()) => {
                 if !is_technique(number) {
-                    complaints.add(place, format!("`{tag}` is not the number of a technique, like attack.t1059.004"));
+                    complaints.lint(place, format!("`{tag}` is not the number of a technique, like attack.t1059.004"));
                 }
                 rule.techniques.push(format!("T{number}"));
             }
             _ if TACTICS.contains(&tactic.as_str()) => rule.tactics.push(tactic),
             _ if attack.starts_with(['g', 's', 'c', 'd']) && attack[1..].bytes().all(|byte| byte.is_ascii_digit()) => {}
-            _ => complaints.add(place, format!("`{tag}` names no tactic and no technique of ATT&CK")),
+            _ => complaints.lint(place, format!("`{tag}` names no tactic and no technique of ATT&CK")),
         }
     }
 }

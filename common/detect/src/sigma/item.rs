@@ -5,11 +5,13 @@ use std::net::IpAddr;
 
 use regex::Regex;
 
-use super::field::Field;
 use super::glob::Glob;
 use super::modifier::{Order, Part};
-use super::view::{Text, View};
+use super::record::{FieldId, Record, Text};
 use crate::network::Network;
+
+/// How evidence names what a keyword was found in.
+const KEYWORD: &str = "keyword";
 
 #[derive(Clone, Debug)]
 pub enum Probe {
@@ -20,20 +22,22 @@ pub enum Probe {
     Regex(Box<Regex>),
     Network(Network),
     Compare(Order, i128),
-    /// The field has no value; the model does not part an empty value from an unknown one.
+    /// The field has no value: it is missing, or null.
+    Null,
+    /// The field is not there at all.
     Absent,
     Present,
     Same {
-        other: Field,
+        other: FieldId,
         part: Part,
         cased: bool,
     },
 }
 
-/// Fields (one, or for keywords all of the class) and the values that one or all must be found.
+/// Fields (one, or for keywords all of the class, or `FieldId::EVERY`) and the values that one or all must be found.
 #[derive(Clone, Debug)]
 pub struct Item {
-    pub fields: Vec<Field>,
+    pub fields: Vec<FieldId>,
     /// Each value of the rule is one probe, or several where encodings give it several forms.
     pub values: Vec<Vec<Probe>>,
     /// Every value must be found, rather than any.
@@ -43,47 +47,51 @@ pub struct Item {
 
 impl Item {
     #[must_use]
-    pub fn matches(&self, view: &View<'_>) -> bool {
+    pub fn matches<R: Record>(&self, record: &R) -> bool {
         let met =
-            |forms: &Vec<Probe>| forms.iter().any(|probe| self.fields.iter().any(|field| probe.met(*field, view)));
+            |forms: &Vec<Probe>| forms.iter().any(|probe| self.fields.iter().any(|field| probe.met(*field, record)));
         let matched = if self.all { self.values.iter().all(met) } else { self.values.iter().any(met) };
         matched != self.negated
     }
 
     /// What was found, for the record: each field with the first value that met a probe.
-    pub fn found<'v>(&'v self, view: &'v View<'_>) -> impl Iterator<Item = (Field, &'v str)> {
-        let value = |field: Field| {
-            let text = view
-                .values(field)
-                .iter()
-                .find(|text| self.negated || self.values.iter().flatten().any(|probe| probe.is_met_by(text, view)))?;
-            Some((field, text.raw.as_str()))
+    pub fn found<'v, R: Record>(&'v self, record: &'v R) -> impl Iterator<Item = (&'v str, &'v str)> {
+        let is_found = move |text: &&Text<'_>| {
+            self.negated || self.values.iter().flatten().any(|probe| probe.is_met_by(text, record))
+        };
+        let value = move |field: FieldId| {
+            if field == FieldId::EVERY {
+                return record.all().find(is_found).map(|text| (KEYWORD, text.raw.as_ref()));
+            }
+            let text = record.values(field).iter().find(is_found)?;
+            Some((record.name(field), text.raw.as_ref()))
         };
         self.fields.iter().filter_map(move |field| value(*field))
     }
 }
 
 impl Probe {
-    fn met(&self, field: Field, view: &View<'_>) -> bool {
-        let values = view.values(field);
+    fn met<R: Record>(&self, field: FieldId, record: &R) -> bool {
         match self {
-            Self::Absent => values.is_empty(),
-            Self::Present => !values.is_empty(),
-            _ => values.iter().any(|text| self.is_met_by(text, view)),
+            Self::Null => record.values(field).is_empty(),
+            Self::Absent => !record.has(field),
+            Self::Present => record.has(field),
+            _ if field == FieldId::EVERY => record.all().any(|text| self.is_met_by(text, record)),
+            _ => record.values(field).iter().any(|text| self.is_met_by(text, record)),
         }
     }
 
-    fn is_met_by(&self, text: &Text, view: &View<'_>) -> bool {
+    fn is_met_by<R: Record>(&self, text: &Text<'_>, record: &R) -> bool {
         match self {
             Self::Text { glob, cased: true } => glob.matches(&text.raw),
             Self::Text { glob, cased: false } => glob.matches(text.folded()),
             Self::Regex(regex) => regex.is_match(&text.raw),
             Self::Network(network) => text.raw.parse::<IpAddr>().is_ok_and(|ip| network.contains(ip)),
             Self::Compare(order, bound) => text.raw.parse::<i128>().is_ok_and(|value| compares(value, *order, *bound)),
-            Self::Absent => false,
+            Self::Absent | Self::Null => false,
             Self::Present => true,
             Self::Same { other, part, cased } => {
-                view.values(*other).iter().any(|other| stands_in(text, other, *part, *cased))
+                record.values(*other).iter().any(|other| stands_in(text, other, *part, *cased))
             }
         }
     }
@@ -98,8 +106,8 @@ const fn compares(value: i128, order: Order, bound: i128) -> bool {
     }
 }
 
-fn stands_in(text: &Text, other: &Text, part: Part, cased: bool) -> bool {
-    let (text, other) = if cased { (text.raw.as_str(), other.raw.as_str()) } else { (text.folded(), other.folded()) };
+fn stands_in(text: &Text<'_>, other: &Text<'_>, part: Part, cased: bool) -> bool {
+    let (text, other) = if cased { (text.raw.as_ref(), other.raw.as_ref()) } else { (text.folded(), other.folded()) };
     match part {
         Part::Whole => text == other,
         Part::Contains => text.contains(other),

@@ -4,126 +4,123 @@
 use picket_model::{Activity, Fingerprint, PrivilegeChange, ScheduledJob};
 
 use super::field::Field;
-use super::view::of_file;
+use super::view::{Read, made, of_file, text, texts};
 
-pub fn of_activity(activity: &Activity, field: Field) -> Option<Vec<String>> {
-    let one = |value: &str| Some(vec![value.to_owned()]);
+pub fn of_activity(activity: &Activity, field: Field) -> Read<'_> {
     match activity {
         Activity::Script { script } => match field {
-            Field::Activity => one(script.source.word()),
-            Field::ScriptBlockText => one(&script.content),
-            Field::Path => one(&script.path),
+            Field::Activity => text(script.source.word()),
+            Field::ScriptBlockText => text(&script.content),
+            Field::Path => text(&script.path),
             _ => None,
         },
-        Activity::LibraryLoad { file } if field == Field::ImageLoaded => one(&file.path),
+        Activity::LibraryLoad { file } if field == Field::ImageLoaded => text(&file.path),
         Activity::BpfLoad { program } => match field {
-            Field::ProgramName => one(&program.name),
-            Field::ProgramType => one(&program.kind),
+            Field::ProgramName => text(&program.name),
+            Field::ProgramType => text(&program.kind),
             _ => None,
         },
         Activity::ProcessAccess { access, target } => match field {
-            Field::Activity => one(access.word()),
-            Field::TargetImage => one(&target.exe),
-            Field::TargetCommandLine => Some(vec![target.command_line()]),
-            Field::TargetProcessId => Some(vec![target.key.pid.to_string()]),
-            Field::TargetUser => one(&target.user),
+            Field::Activity => text(access.word()),
+            Field::TargetImage => text(&target.exe),
+            Field::TargetCommandLine => made(target.command_line()),
+            Field::TargetProcessId => made(target.key.pid),
+            Field::TargetUser => text(&target.user),
             _ => None,
         },
         Activity::Memory { activity, detail } => match field {
-            Field::Activity => one(activity.word()),
-            Field::Detail => one(detail),
+            Field::Activity => text(activity.word()),
+            Field::Detail => text(detail),
             _ => None,
         },
-        Activity::MemoryFile { name, .. } if field == Field::MemoryFileName => one(name),
+        Activity::MemoryFile { name, .. } if field == Field::MemoryFileName => text(name),
         Activity::Privilege { change } => of_privilege(change, field),
         Activity::Mount { change } => match field {
-            Field::Activity => one(change.activity.word()),
-            Field::MountSource => one(&change.source),
-            Field::MountTarget => one(&change.target),
-            Field::FileSystem => one(&change.fs_type),
+            Field::Activity => text(change.activity.word()),
+            Field::MountSource => text(&change.source),
+            Field::MountTarget => text(&change.target),
+            Field::FileSystem => text(&change.fs_type),
             _ => None,
         },
         Activity::Kernel { operation, subject, detail } => match field {
-            Field::Activity => one(operation.word()),
-            Field::Subject => one(subject),
-            Field::Detail => one(detail),
+            Field::Activity => text(operation.word()),
+            Field::Subject => text(subject),
+            Field::Detail => text(detail),
             _ => None,
         },
         Activity::Fingerprint { fingerprint } => of_fingerprint(fingerprint, field),
-        Activity::UnixConnect { path } if field == Field::SocketPath => one(path),
+        Activity::UnixConnect { path } if field == Field::SocketPath => text(path),
         Activity::Tamper { kind, refused, detail } => match field {
-            Field::Activity => one(kind.word()),
-            Field::IsRefused => Some(vec![refused.to_string()]),
-            Field::Detail => one(detail),
+            Field::Activity => text(kind.word()),
+            Field::IsRefused => made(refused),
+            Field::Detail => text(detail),
             _ => None,
         },
         other => of_host(other, field),
     }
 }
 
-fn of_host(activity: &Activity, field: Field) -> Option<Vec<String>> {
-    let one = |value: &str| Some(vec![value.to_owned()]);
+fn of_host(activity: &Activity, field: Field) -> Read<'_> {
     match activity {
         Activity::ScheduledJob { job } => of_job(job, field),
         Activity::Account { change } => match field {
-            Field::Activity => one(change.activity.word()),
-            Field::TargetUserName => one(&change.name),
-            Field::TargetUserId => Some(vec![change.uid.to_string()]),
-            Field::TargetShell => one(&change.shell),
-            Field::Changed => Some(change.changed.clone()),
+            Field::Activity => text(change.activity.word()),
+            Field::TargetUserName => text(&change.name),
+            Field::TargetUserId => made(change.uid),
+            Field::TargetShell => text(&change.shell),
+            Field::Changed => texts(&change.changed),
             _ => None,
         },
         Activity::Group { change } => match field {
-            Field::Activity => one(change.activity.word()),
-            Field::TargetGroupName => one(&change.name),
-            Field::MemberAdded => Some(change.added.clone()),
-            Field::MemberRemoved => Some(change.removed.clone()),
+            Field::Activity => text(change.activity.word()),
+            Field::TargetGroupName => text(&change.name),
+            Field::MemberAdded => texts(&change.added),
+            Field::MemberRemoved => texts(&change.removed),
             _ => None,
         },
         Activity::Service { change } => match field {
-            Field::Activity => one(change.activity.word()),
-            Field::ServiceName => one(&change.name),
-            Field::ServiceCommand => one(&change.command),
-            Field::ServicePath => one(&change.path),
+            Field::Activity => text(change.activity.word()),
+            Field::ServiceName => text(&change.name),
+            Field::ServiceCommand => text(&change.command),
+            Field::ServicePath => text(&change.path),
             _ => None,
         },
         _ => None,
     }
 }
 
-fn of_privilege(change: &PrivilegeChange, field: Field) -> Option<Vec<String>> {
+fn of_privilege(change: &PrivilegeChange, field: Field) -> Read<'_> {
     match field {
-        Field::Activity => Some(vec![change.kind.word().to_owned()]),
-        Field::NewUserId => Some(vec![change.uid.to_string()]),
-        Field::NewEffectiveUserId => Some(vec![change.euid.to_string()]),
-        Field::NewGroupId => Some(vec![change.gid.to_string()]),
-        Field::NewCapabilities => Some(vec![change.capabilities.to_string()]),
-        Field::Namespaces => Some(change.namespaces.clone()),
+        Field::Activity => text(change.kind.word()),
+        Field::NewUserId => made(change.uid),
+        Field::NewEffectiveUserId => made(change.euid),
+        Field::NewGroupId => made(change.gid),
+        Field::NewCapabilities => made(change.capabilities),
+        Field::Namespaces => texts(&change.namespaces),
         _ => None,
     }
 }
 
-fn of_job(job: &ScheduledJob, field: Field) -> Option<Vec<String>> {
-    let one = |value: &str| Some(vec![value.to_owned()]);
+fn of_job(job: &ScheduledJob, field: Field) -> Read<'_> {
     match field {
-        Field::Activity => one(job.activity.word()),
-        Field::JobKind => one(job.kind.word()),
-        Field::JobName => one(&job.name),
-        Field::JobSchedule => one(&job.schedule),
-        Field::JobCommand => one(&job.command),
-        Field::JobPath => one(&job.path),
-        Field::TargetUserName => one(&job.user),
+        Field::Activity => text(job.activity.word()),
+        Field::JobKind => text(job.kind.word()),
+        Field::JobName => text(&job.name),
+        Field::JobSchedule => text(&job.schedule),
+        Field::JobCommand => text(&job.command),
+        Field::JobPath => text(&job.path),
+        Field::TargetUserName => text(&job.user),
         _ => None,
     }
 }
 
-fn of_fingerprint(print: &Fingerprint, field: Field) -> Option<Vec<String>> {
+fn of_fingerprint(print: &Fingerprint, field: Field) -> Read<'_> {
     match field {
-        Field::Md5 => Some(vec![print.md5.clone()]),
-        Field::Tlsh => print.tlsh.clone().map(|tlsh| vec![tlsh]),
-        Field::EntropyMillibits => Some(vec![print.entropy_millibits.to_string()]),
-        Field::Header => Some(vec![print.header.clone()]),
-        Field::IsExecuted => Some(vec![print.executed.to_string()]),
+        Field::Md5 => text(&print.md5),
+        Field::Tlsh => print.tlsh.as_deref().and_then(text),
+        Field::EntropyMillibits => made(print.entropy_millibits),
+        Field::Header => text(&print.header),
+        Field::IsExecuted => made(print.executed),
         _ => of_file(&print.file, field),
     }
 }

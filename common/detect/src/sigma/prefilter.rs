@@ -1,143 +1,135 @@
-//! Owns: which rules an event could match at all, by the texts that they cannot match without.
+//! Owns: which rules an event of one log source could match at all, by the texts that they cannot match without.
 //! Never: deciding a match; it may name a rule too many, and never one too few.
 
 use std::collections::HashMap;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-use super::class::Class;
-use super::condition::Condition;
-use super::field::Field;
-use super::item::{Item, Probe};
 use super::matcher::Matcher;
-use super::selection::Selection;
-use super::view::View;
+use super::needs::{self, Atom, Place};
+use super::record::{FieldId, Record, Text};
 
-/// A single character stands in nearly every value.
-const NEED_BYTES_MIN: usize = 2;
+/// A table of all states answers fastest; beyond so many bytes of texts it takes more memory than it is worth.
+const TABLE_BYTES_MAX: usize = 24 << 10;
 
-/// One of these texts, folded, stands in one of these fields, or the rule does not match.
-type Needs = Vec<(Field, String)>;
-
+/// The rules of one log source.
 #[derive(Debug, Default)]
-pub struct Prefilter {
-    /// By number of the class; every event asks, so it is no map.
-    classes: [OfClass; Class::ALL.len()],
-}
-
-#[derive(Debug, Default)]
-struct OfClass {
+pub struct Index {
     /// Rules without a text that they need.
-    always: Vec<usize>,
+    always: Vec<u32>,
     fields: Vec<OfField>,
 }
 
 #[derive(Debug)]
 struct OfField {
-    field: Field,
-    texts: AhoCorasick,
-    /// By pattern of `texts`: the rules that it makes candidates.
-    rules: Vec<Vec<usize>>,
+    field: FieldId,
+    exact: HashMap<Box<str>, Vec<u32>>,
+    texts: Option<AhoCorasick>,
+    /// By pattern of `texts`: the rules that it makes candidates, and where in the value it must stand.
+    rules: Vec<Vec<(u32, Place)>>,
 }
 
-impl Prefilter {
+impl Index {
+    /// Of matchers by their numbers.
     #[must_use]
-    pub fn new(matchers: &[Matcher]) -> Self {
-        let mut by_class = [const { Vec::new() }; Class::ALL.len()];
-        for (index, matcher) in matchers.iter().enumerate() {
-            let needs = of_condition(matcher.condition(), matcher.selections());
-            by_class[matcher.class as usize].push((index, needs));
-        }
-        Self { classes: by_class.map(OfClass::new) }
-    }
-
-    /// The rules to look at, in ascending order.
-    #[must_use]
-    pub fn candidates(&self, view: &View<'_>) -> Vec<usize> {
-        let mut found = Vec::new();
-        for of_class in view.classes().iter().map(|class| &self.classes[*class as usize]) {
-            found.extend(&of_class.always);
-            for of_field in &of_class.fields {
-                for value in view.values(of_field.field) {
-                    for text in of_field.texts.find_overlapping_iter(value.folded()) {
-                        found.extend(&of_field.rules[text.pattern().as_usize()]);
+    pub fn new<'m>(matchers: impl Iterator<Item = (usize, &'m Matcher)>) -> Self {
+        let mut index = Self::default();
+        let mut by_field: HashMap<FieldId, Vec<(Atom, u32)>> = HashMap::new();
+        for (number, matcher) in matchers {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            match needs::of_condition(matcher.condition(), matcher.selections()) {
+                None => index.always.push(number),
+                Some(needs) => {
+                    for atom in needs.atoms {
+                        by_field.entry(atom.field).or_default().push((atom, number));
                     }
                 }
             }
         }
-        found.sort_unstable();
-        found.dedup();
-        found
+        for (field, atoms) in by_field {
+            let (of_field, lost) = OfField::new(field, atoms);
+            index.fields.push(of_field);
+            index.always.extend(lost);
+        }
+        index.always.sort_unstable();
+        index.always.dedup();
+        index.fields.sort_by_key(|of_field| of_field.field);
+        index
     }
-}
 
-impl OfClass {
-    fn new(rules: Vec<(usize, Option<Needs>)>) -> Self {
-        let mut always = Vec::new();
-        let mut by_field: HashMap<Field, HashMap<String, Vec<usize>>> = HashMap::new();
-        for (index, needs) in &rules {
-            let Some(needs) = needs else {
-                always.push(*index);
-                continue;
-            };
-            for (field, text) in needs {
-                by_field.entry(*field).or_default().entry(text.clone()).or_default().push(*index);
+    /// Adds the rules to look at; some may come twice.
+    pub fn candidates<R: Record>(&self, record: &R, found: &mut Vec<u32>) {
+        found.extend(&self.always);
+        for of_field in &self.fields {
+            if of_field.field == FieldId::EVERY {
+                record.all().for_each(|value| of_field.look_at(value, found));
+            } else {
+                record.values(of_field.field).iter().for_each(|value| of_field.look_at(value, found));
             }
         }
-        let mut fields = Vec::new();
-        for (field, texts) in by_field {
-            let (texts, rules): (Vec<String>, Vec<Vec<usize>>) = texts.into_iter().unzip();
-            match AhoCorasick::new(&texts) {
-                Ok(texts) => fields.push(OfField { field, texts, rules }),
-                // Too many texts for an automaton: these rules are then looked at every time.
-                Err(_) => always.extend(rules.into_iter().flatten()),
+    }
+}
+
+impl OfField {
+    /// Beside it the rules for which no automaton could be built.
+    fn new(field: FieldId, atoms: Vec<(Atom, u32)>) -> (Self, Vec<u32>) {
+        let mut exact: HashMap<Box<str>, Vec<u32>> = HashMap::new();
+        let mut texts: HashMap<Box<str>, Vec<(u32, Place)>> = HashMap::new();
+        for (atom, rule) in atoms {
+            if atom.place == Place::Whole {
+                exact.entry(atom.text).or_default().push(rule);
+            } else {
+                texts.entry(atom.text).or_default().push((rule, atom.place));
             }
         }
-        Self { always, fields }
-    }
-}
-
-/// Of parts that must all hold, the needs of the one with fewest; of parts of which one must hold, the needs of all.
-fn of_condition(condition: &Condition, selections: &[Selection]) -> Option<Needs> {
-    match condition {
-        Condition::Selection(index) => {
-            any(selections[*index].groups.iter().map(|group| all(group.iter().map(of_item))))
+        let (patterns, mut rules): (Vec<Box<str>>, Vec<Vec<_>>) = texts.into_iter().unzip();
+        let mut lost = Vec::new();
+        let automaton = if patterns.is_empty() { None } else { automaton(&patterns) };
+        if automaton.is_none() {
+            lost = rules.drain(..).flatten().map(|(rule, _)| rule).collect();
         }
-        Condition::And(parts) => all(parts.iter().map(|part| of_condition(part, selections))),
-        Condition::Or(parts) => any(parts.iter().map(|part| of_condition(part, selections))),
-        Condition::Not(_) => None,
+        (Self { field, exact, texts: automaton, rules }, lost)
+    }
+
+    fn look_at(&self, value: &Text<'_>, found: &mut Vec<u32>) {
+        if !self.exact.is_empty()
+            && let Some(rules) = self.exact.get(value.folded())
+        {
+            found.extend(rules);
+        }
+        let Some(texts) = &self.texts else { return };
+        let folded;
+        let text = match value.raw.is_ascii() {
+            // The automaton minds no case.
+            true => value.raw.as_ref(),
+            // An expression takes the long s for an s, folding does not.
+            false if value.raw.contains('\u{17f}') => {
+                folded = value.folded().replace('\u{17f}', "s");
+                &folded
+            }
+            false => value.folded(),
+        };
+        for hit in texts.find_overlapping_iter(text) {
+            for (rule, place) in &self.rules[hit.pattern().as_usize()] {
+                let stands = match place {
+                    Place::Start => hit.start() == 0,
+                    Place::End => hit.end() == text.len(),
+                    Place::Anywhere | Place::Whole => true,
+                };
+                if stands {
+                    found.push(*rule);
+                }
+            }
+        }
     }
 }
 
-fn all(parts: impl Iterator<Item = Option<Needs>>) -> Option<Needs> {
-    let cost = |needs: &Needs| {
-        let shortest = needs.iter().map(|(_, text)| text.len()).min().unwrap_or(0);
-        (needs.len(), usize::MAX - shortest)
-    };
-    parts.flatten().min_by_key(cost)
-}
-
-fn any(parts: impl Iterator<Item = Option<Needs>>) -> Option<Needs> {
-    let needs: Option<Vec<Needs>> = parts.collect();
-    needs.map(|needs| needs.into_iter().flatten().collect())
-}
-
-fn of_item(item: &Item) -> Option<Needs> {
-    if item.negated {
-        return None;
-    }
-    let of_value = |forms: &Vec<Probe>| {
-        any(forms.iter().map(|probe| {
-            let text = of_probe(probe)?;
-            Some(item.fields.iter().map(|field| (*field, text.clone())).collect())
-        }))
-    };
-    if item.all { all(item.values.iter().map(of_value)) } else { any(item.values.iter().map(of_value)) }
-}
-
-/// Beyond ASCII, folding a part may differ from folding the whole.
-fn of_probe(probe: &Probe) -> Option<String> {
-    let Probe::Text { glob, .. } = probe else { return None };
-    let text = glob.needs().filter(|text| text.is_ascii() && text.len() >= NEED_BYTES_MIN)?;
-    Some(text.to_ascii_lowercase())
+fn automaton(patterns: &[Box<str>]) -> Option<AhoCorasick> {
+    let bytes: usize = patterns.iter().map(|pattern| pattern.len()).sum();
+    let kind = (bytes <= TABLE_BYTES_MAX).then_some(AhoCorasickKind::DFA);
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .kind(kind)
+        .build(patterns.iter().map(|pattern| pattern.as_bytes()))
+        .ok()
 }

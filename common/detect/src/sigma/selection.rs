@@ -3,13 +3,14 @@
 
 use regex::RegexBuilder;
 
+use super::binding::Binding;
 use super::class::Class;
 use super::encode;
 use super::field::{Field, Shape};
 use super::glob::{Glob, Pieces, Token};
 use super::item::{Item, Probe};
 use super::modifier::{Kind, Modifiers, Part, Transform};
-use super::view::fold;
+use super::record::{FieldId, fold};
 use crate::error::{Complaints, Place};
 use crate::network::Network;
 use crate::yaml::{Data, Key, Node};
@@ -27,7 +28,7 @@ type Made<T> = Result<T, (Place, String)>;
 
 impl Selection {
     /// Compiles what it can; `None` where something in it was complained of.
-    pub fn parse(name: &str, node: &Node, class: Class, complaints: &mut Complaints<'_>) -> Option<Self> {
+    pub fn parse(name: &str, node: &Node, binding: &mut Binding<'_>, complaints: &mut Complaints<'_>) -> Option<Self> {
         let before = complaints.count();
         let nodes = match &node.data {
             Data::List(nodes) if !nodes.is_empty() => nodes.as_slice(),
@@ -40,12 +41,12 @@ impl Selection {
                 return None;
             }
         };
-        let groups = nodes.iter().map(|node| group(node, class, complaints)).collect();
+        let groups = nodes.iter().map(|node| group(node, binding, complaints)).collect();
         (complaints.count() == before).then_some(Self { groups })
     }
 }
 
-fn group(node: &Node, class: Class, complaints: &mut Complaints<'_>) -> Vec<Item> {
+fn group(node: &Node, binding: &mut Binding<'_>, complaints: &mut Complaints<'_>) -> Vec<Item> {
     let mut take = |made: Made<Item>| match made {
         Ok(item) => Some(item),
         Err((place, reason)) => {
@@ -55,10 +56,10 @@ fn group(node: &Node, class: Class, complaints: &mut Complaints<'_>) -> Vec<Item
     };
     match &node.data {
         Data::Map(entries) if !entries.is_empty() => {
-            entries.iter().filter_map(|(key, value)| take(item(key, value, class))).collect()
+            entries.iter().filter_map(|(key, value)| take(item(key, value, binding))).collect()
         }
         Data::Scalar { .. } if !node.is_null() => {
-            take(keywords(std::slice::from_ref(node), false, class)).into_iter().collect()
+            take(keywords(std::slice::from_ref(node), false, binding)).into_iter().collect()
         }
         _ => {
             complaints.add(node.place, format!("a map of fields or a keyword is expected here, not {}", node.kind()));
@@ -67,7 +68,7 @@ fn group(node: &Node, class: Class, complaints: &mut Complaints<'_>) -> Vec<Item
     }
 }
 
-fn item(key: &Key, value: &Node, class: Class) -> Made<Item> {
+fn item(key: &Key, value: &Node, binding: &mut Binding<'_>) -> Made<Item> {
     let at_key = |reason| (key.place, reason);
     let mut words = key.text.split('|');
     let name = words.next().unwrap_or_default();
@@ -88,21 +89,20 @@ fn item(key: &Key, value: &Node, class: Class) -> Made<Item> {
         if !only_all {
             return Err((key.place, "keywords take the modifier `all` only".to_owned()));
         }
-        return keywords(values, modifiers.all, class);
+        return keywords(values, modifiers.all, binding);
     }
-    let field = Field::of(name, class).map_err(at_key)?;
+    let field = binding.field(name).map_err(at_key)?;
     if modifiers.all && values.len() < 2 && !matches!(value.data, Data::List(_)) {
         return Err((key.place, "`all` needs a list of values".to_owned()));
     }
-    let values = values.iter().map(|value| probes_of(value, field, &modifiers, class)).collect::<Made<_>>()?;
+    let values = values.iter().map(|value| probes_of(value, field, &modifiers, binding)).collect::<Made<_>>()?;
     Ok(Item { fields: vec![field], values, all: modifiers.all, negated: modifiers.negated })
 }
 
-fn keywords(values: &[Node], all: bool, class: Class) -> Made<Item> {
+fn keywords(values: &[Node], all: bool, binding: &mut Binding<'_>) -> Made<Item> {
+    let Some(first) = values.first() else { return Err((Place { line: 1, column: 1 }, "no keyword".to_owned())) };
+    let fields = binding.keywords().map_err(|reason| (first.place, reason))?;
     let text_of = |node: &Node| match node.text() {
-        _ if class == Class::Authentication => {
-            Err((node.place, "keywords search the text of a log; Picket's sign-in events have fields only".to_owned()))
-        }
         Some(text) if !text.is_empty() => {
             let pieces = Pieces::parse(text).map(fold).open_start().open_end();
             Ok(vec![Probe::Text { glob: Glob::new(pieces), cased: false }])
@@ -110,19 +110,26 @@ fn keywords(values: &[Node], all: bool, class: Class) -> Made<Item> {
         _ => Err((node.place, format!("a keyword is expected here, not {}", node.kind()))),
     };
     let values = values.iter().map(text_of).collect::<Made<_>>()?;
-    Ok(Item { fields: Field::of_class(class).collect(), values, all, negated: false })
+    Ok(Item { fields, values, all, negated: false })
 }
 
-fn probes_of(value: &Node, field: Field, modifiers: &Modifiers, class: Class) -> Made<Vec<Probe>> {
+fn probes_of(value: &Node, field: FieldId, modifiers: &Modifiers, binding: &mut Binding<'_>) -> Made<Vec<Probe>> {
     let fail = |reason: String| (value.place, reason);
     let is_plain = modifiers.kind == Kind::Text && modifiers.part == Part::Whole && modifiers.transforms.is_empty();
     if is_plain && matches!(&value.data, Data::Scalar { text, .. } if value.is_null() || text.is_empty()) {
-        return Ok(vec![Probe::Absent]);
+        // The model does not part an empty value from an unknown one.
+        let is_null = value.is_null() || binding.class().is_some();
+        return Ok(vec![if is_null {
+            Probe::Null
+        } else {
+            Probe::Text { glob: Glob::new(Pieces::default()), cased: false }
+        }]);
     }
     let text = value.text().ok_or_else(|| fail(format!("a value is expected here, not {}", value.kind())))?;
     let one = |probe| Ok(vec![probe]);
+    let shape = binding.shape(field);
     match modifiers.kind {
-        Kind::Text if is_plain => one(whole(text, field, modifiers.cased, class).map_err(fail)?),
+        Kind::Text if is_plain => one(whole(text, field, modifiers.cased, binding).map_err(fail)?),
         Kind::Text => texts(text, modifiers).map_err(fail),
         // The flags stand in the pattern, so that whoever reads it later reads it as it is matched.
         Kind::Regex { ignore_case, multi_line, dot_all } => {
@@ -134,9 +141,13 @@ fn probes_of(value: &Node, field: Field, modifiers: &Modifiers, class: Class) ->
                     fail(format!("not an expression that can be honoured: {}", last_line(&error.to_string())))
                 })
         }
-        Kind::Cidr if field.shape() != Shape::Address => Err(fail(format!("`{}` holds no address", field.name()))),
+        Kind::Cidr if !matches!(shape, None | Some(Shape::Address)) => {
+            Err(fail(format!("`{}` holds no address", binding.name(field))))
+        }
         Kind::Cidr => one(Probe::Network(Network::parse(text).map_err(fail)?)),
-        Kind::Compare(_) if field.shape() != Shape::Number => Err(fail(format!("`{}` holds no number", field.name()))),
+        Kind::Compare(_) if !matches!(shape, None | Some(Shape::Number)) => {
+            Err(fail(format!("`{}` holds no number", binding.name(field))))
+        }
         Kind::Compare(order) => match text.parse() {
             Ok(bound) => one(Probe::Compare(order, bound)),
             Err(_) => Err(fail(format!("`{text}` is not a whole number"))),
@@ -147,7 +158,7 @@ fn probes_of(value: &Node, field: Field, modifiers: &Modifiers, class: Class) ->
             _ => Err(fail("`exists` takes true or false".to_owned())),
         },
         Kind::FieldRef => {
-            let other = Field::of(text, class).map_err(fail)?;
+            let other = binding.field(text).map_err(fail)?;
             one(Probe::Same { other, part: modifiers.part, cased: modifiers.cased })
         }
     }
@@ -166,13 +177,13 @@ fn last_line(text: &str) -> String {
     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-fn whole(text: &str, field: Field, cased: bool, class: Class) -> Result<Probe, String> {
+fn whole(text: &str, field: FieldId, cased: bool, binding: &Binding<'_>) -> Result<Probe, String> {
     let pieces = Pieces::parse(text);
     if let Some(plain) = pieces.plain() {
-        check(plain, field, class)?;
+        check(plain, field, binding)?;
     }
-    let pieces = match (field.shape(), pieces.plain().map(str::parse::<std::net::IpAddr>)) {
-        (Shape::Address, Some(Ok(ip))) => Pieces::literal(&ip.to_canonical().to_string()),
+    let pieces = match (binding.shape(field), pieces.plain().map(str::parse::<std::net::IpAddr>)) {
+        (Some(Shape::Address), Some(Ok(ip))) => Pieces::literal(&ip.to_canonical().to_string()),
         _ if cased => pieces,
         _ => pieces.map(fold),
     };
@@ -180,9 +191,11 @@ fn whole(text: &str, field: Field, cased: bool, class: Class) -> Result<Probe, S
 }
 
 /// A value that its field can never have is a mistake, and would be silent.
-fn check(plain: &str, field: Field, class: Class) -> Result<(), String> {
-    let name = field.name();
-    match field.shape() {
+fn check(plain: &str, field: FieldId, binding: &Binding<'_>) -> Result<(), String> {
+    let Some(shape) = binding.shape(field) else { return Ok(()) };
+    let name = binding.name(field);
+    let activities = binding.class().map_or(&[][..], Class::activities);
+    match shape {
         Shape::Number if plain.parse::<i128>().is_err() => Err(format!("`{name}` is a number, `{plain}` is not")),
         Shape::Address if plain.parse::<std::net::IpAddr>().is_err() => {
             Err(format!("`{name}` is an address, `{plain}` is not; write `{name}|cidr` for a range"))
@@ -190,8 +203,8 @@ fn check(plain: &str, field: Field, class: Class) -> Result<(), String> {
         Shape::Flag if !matches!(fold(plain).as_str(), "true" | "false") => {
             Err(format!("`{name}` is true or false, not `{plain}`"))
         }
-        Shape::Text if field == Field::Activity && !class.activities().contains(&plain) => {
-            Err(format!("`{name}` is one of {}, not `{plain}`", class.activities().join(", ")))
+        Shape::Text if field == Field::Activity.id() && !activities.contains(&plain) => {
+            Err(format!("`{name}` is one of {}, not `{plain}`", activities.join(", ")))
         }
         _ => Ok(()),
     }

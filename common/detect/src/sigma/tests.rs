@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::condition::Condition;
 use super::encode::{base64, base64_offsets, windash};
 use super::glob::{Glob, Pieces};
-use super::view::fold;
+use super::record::fold;
 use crate::error::Place;
 use crate::tests::play;
 use crate::tests::set::{rule, source};

@@ -1,59 +1,69 @@
 //! Owns: an event as fields: each value read once and folded once, whatever the number of rules.
 //! Never: which values matter.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use picket_model::{
     Activity, AuthActivity, Context, Event, FileObject, NetActivity, NetFlow, NetProtocol, Process, StreamKind,
+    Timestamp,
 };
 
 use super::class::Class;
 use super::field::{FIELD_COUNT, Field};
+use super::record::{FieldId, Record, Text};
 
 /// Set-user-id and set-group-id of `st_mode`.
 const SETUID: u32 = 0o4000;
 const SETGID: u32 = 0o2000;
 const PERMISSIONS: u32 = 0o7777;
 
-/// One value of a field, as it is and with its case folded.
-pub struct Text {
-    pub raw: String,
-    folded: OnceCell<Option<String>>,
+/// What a field holds; borrowed from the event where it holds it as text.
+#[derive(Debug)]
+pub enum Values<'e> {
+    None,
+    One(Text<'e>),
+    Many(Vec<Text<'e>>),
 }
 
-impl Text {
-    fn new(raw: String) -> Self {
-        Self { raw, folded: OnceCell::new() }
-    }
-
-    #[must_use]
-    pub fn folded(&self) -> &str {
-        // What is lower-case already is not copied.
-        let folded = self.folded.get_or_init(|| {
-            let folded = fold(&self.raw);
-            (folded != self.raw).then_some(folded)
-        });
-        folded.as_deref().unwrap_or(&self.raw)
+impl<'e> Values<'e> {
+    fn as_slice(&self) -> &[Text<'e>] {
+        match self {
+            Self::None => &[],
+            Self::One(text) => std::slice::from_ref(text),
+            Self::Many(texts) => texts,
+        }
     }
 }
 
-/// The one way in which case is ignored, for rules and for events.
-#[must_use]
-pub fn fold(text: &str) -> String {
-    if text.is_ascii() { text.to_ascii_lowercase() } else { text.to_lowercase() }
+/// `None` where the field is not of this part of the event.
+pub type Read<'e> = Option<Values<'e>>;
+
+pub(super) fn text(text: &str) -> Read<'_> {
+    Some(if text.is_empty() { Values::None } else { Values::One(Text::new(text)) })
 }
 
-/// The fields of one event. A field that is unknown, or empty, has no value.
+pub(super) fn made<'e>(value: impl ToString) -> Read<'e> {
+    let text = value.to_string();
+    Some(if text.is_empty() { Values::None } else { Values::One(Text::new(text)) })
+}
+
+pub(super) fn texts<'e>(texts: impl IntoIterator<Item = impl Into<Cow<'e, str>>>) -> Read<'e> {
+    let texts = texts.into_iter().map(Into::into).filter(|text| !text.is_empty());
+    Some(Values::Many(texts.map(Text::new).collect()))
+}
+
+/// The fields of one of Picket's own events. A field that is unknown, or empty, has no value.
 pub struct View<'e> {
     event: &'e Event,
-    cells: [OnceCell<Vec<Text>>; FIELD_COUNT],
+    cells: [OnceCell<Values<'e>>; FIELD_COUNT],
 }
 
 impl<'e> View<'e> {
     #[must_use]
     pub fn new(event: &'e Event) -> Self {
-        Self { event, cells: std::array::from_fn(|_| OnceCell::new()) }
+        Self { event, cells: [const { OnceCell::new() }; FIELD_COUNT] }
     }
 
     #[must_use]
@@ -65,112 +75,122 @@ impl<'e> View<'e> {
     pub fn event(&self) -> &'e Event {
         self.event
     }
+}
 
-    #[must_use]
-    pub fn values(&self, field: Field) -> &[Text] {
-        self.cells[field as usize].get_or_init(|| {
-            let mut values = read(self.event, field);
-            values.retain(|value| !value.is_empty());
-            values.into_iter().map(Text::new).collect()
-        })
+impl Record for View<'_> {
+    fn values(&self, field: FieldId) -> &[Text<'_>] {
+        let (Some(cell), Some(field)) = (self.cells.get(field.0 as usize), Field::numbered(field)) else { return &[] };
+        cell.get_or_init(|| read(self.event, field)).as_slice()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Text<'_>> {
+        let classes = self.classes();
+        let has = move |field: &Field| classes.iter().any(|class| field.exists_in(*class));
+        Field::all().filter(has).flat_map(|field| self.values(field.id()))
+    }
+
+    fn name(&self, field: FieldId) -> &str {
+        Field::numbered(field).map_or("", Field::name)
+    }
+
+    fn time(&self) -> Timestamp {
+        self.event.time
     }
 }
 
-fn read(event: &Event, field: Field) -> Vec<String> {
+fn read(event: &Event, field: Field) -> Values<'_> {
     of_activity(&event.activity, field)
         .or_else(|| event.process.as_deref().and_then(|process| of_process(process, field)))
-        .unwrap_or_default()
+        .unwrap_or(Values::None)
 }
 
-fn of_process(process: &Process, field: Field) -> Option<Vec<String>> {
+fn of_process(process: &Process, field: Field) -> Read<'_> {
     let parent = process.parent.as_deref();
     let grandparent = parent.and_then(|parent| parent.parent.as_deref());
-    let one = |value: String| Some(vec![value]);
     match field {
-        Field::Image => one(process.exe.clone()),
-        Field::CommandLine => one(process.command_line()),
-        Field::Argument0 => one(process.argv.first().cloned().unwrap_or_default()),
-        Field::ProcessName => one(process.name.clone()),
-        Field::ProcessId => one(process.key.pid.to_string()),
-        Field::CurrentDirectory => one(process.cwd.clone()),
-        Field::User => one(process.user.clone()),
+        Field::Image => text(&process.exe),
+        Field::CommandLine => made(process.command_line()),
+        Field::Argument0 => text(process.argv.first().map_or("", String::as_str)),
+        Field::ProcessName => text(&process.name),
+        Field::ProcessId => made(process.key.pid),
+        Field::CurrentDirectory => text(&process.cwd),
+        Field::User => text(&process.user),
         Field::UserId => known_id(process.uid),
         Field::EffectiveUserId => known_id(process.euid),
         Field::GroupId => known_id(process.gid),
         Field::LoginUserId => process.login_uid.and_then(known_id),
-        Field::SessionId => one(process.session.to_string()),
-        Field::Cgroup => one(process.cgroup.clone()),
-        Field::ContainerId => process.container.clone().and_then(one),
-        Field::Sha256 => process.exe_sha256.and_then(|digest| one(digest.to_string())),
-        Field::Hashes => process.exe_sha256.and_then(|digest| one(format!("SHA256={digest}"))),
-        Field::IsMemfd => one(process.exe_memfd.to_string()),
-        Field::ParentImage => parent.and_then(|parent| one(parent.exe.clone())),
-        Field::ParentCommandLine => parent.and_then(|parent| one(parent.command_line())),
-        Field::ParentProcessName => parent.and_then(|parent| one(parent.name.clone())),
-        Field::ParentProcessId => parent.and_then(|parent| one(parent.key.pid.to_string())),
-        Field::ParentUser => parent.and_then(|parent| one(parent.user.clone())),
-        Field::ParentOfParentImage => grandparent.and_then(|above| one(above.exe.clone())),
-        Field::ParentOfParentCommandLine => grandparent.and_then(|above| one(above.command_line())),
-        Field::AncestorImage => Some(process.ancestors().map(|above| above.exe.clone()).collect()),
-        Field::AncestorCommandLine => Some(process.ancestors().map(|above| above.command_line()).collect()),
+        Field::SessionId => made(process.session),
+        Field::Cgroup => text(&process.cgroup),
+        Field::ContainerId => process.container.as_deref().and_then(text),
+        Field::Sha256 => process.exe_sha256.and_then(|digest| made(digest)),
+        Field::Hashes => process.exe_sha256.and_then(|digest| made(format!("SHA256={digest}"))),
+        Field::IsMemfd => made(process.exe_memfd),
+        Field::ParentImage => parent.and_then(|parent| text(&parent.exe)),
+        Field::ParentCommandLine => parent.and_then(|parent| made(parent.command_line())),
+        Field::ParentProcessName => parent.and_then(|parent| text(&parent.name)),
+        Field::ParentProcessId => parent.and_then(|parent| made(parent.key.pid)),
+        Field::ParentUser => parent.and_then(|parent| text(&parent.user)),
+        Field::ParentOfParentImage => grandparent.and_then(|above| text(&above.exe)),
+        Field::ParentOfParentCommandLine => grandparent.and_then(|above| made(above.command_line())),
+        Field::AncestorImage => texts(process.ancestors().map(|above| above.exe.as_str())),
+        Field::AncestorCommandLine => texts(process.ancestors().map(|above| above.command_line())),
         _ => process.context.as_deref().and_then(|context| of_context(context, field)),
     }
 }
 
-fn of_context(context: &Context, field: Field) -> Option<Vec<String>> {
-    let one = |value: String| Some(vec![value]);
+fn of_context(context: &Context, field: Field) -> Read<'_> {
     // A namespace of 0 is one that nobody could read.
-    let namespace = |id: u32| (id != 0).then(|| vec![id.to_string()]);
-    let stream = |kind: StreamKind| (kind != StreamKind::Unknown).then(|| vec![kind.word().to_owned()]);
+    let namespace = |id: u32| if id == 0 { None } else { made(id) };
+    let stream = |kind: StreamKind| if kind == StreamKind::Unknown { None } else { text(kind.word()) };
     match field {
         Field::MountNamespace => namespace(context.mount_ns),
         Field::PidNamespace => namespace(context.pid_ns),
         Field::NetworkNamespace => namespace(context.net_ns),
         Field::UserNamespace => namespace(context.user_ns),
-        Field::Capabilities => one(context.capabilities.to_string()),
-        Field::Preload => Some(context.preload.clone()),
+        Field::Capabilities => made(context.capabilities),
+        Field::Preload => texts(&context.preload),
         Field::StandardInput => stream(context.stdin),
         Field::StandardOutput => stream(context.stdout),
-        Field::ScriptPath => one(context.script.clone()),
-        Field::ContainerImage => one(context.image.clone()),
-        Field::ContainerName => one(context.container_name.clone()),
-        Field::PodName => one(context.pod.clone()),
+        Field::ScriptPath => text(&context.script),
+        Field::ContainerImage => text(&context.image),
+        Field::ContainerName => text(&context.container_name),
+        Field::PodName => text(&context.pod),
         _ => None,
     }
 }
 
 /// `u32::MAX` stands for an id that nobody could read.
-fn known_id(id: u32) -> Option<Vec<String>> {
-    (id != u32::MAX).then(|| vec![id.to_string()])
+fn known_id<'e>(id: u32) -> Read<'e> {
+    if id == u32::MAX { None } else { made(id) }
 }
 
-fn of_activity(activity: &Activity, field: Field) -> Option<Vec<String>> {
+fn of_activity(activity: &Activity, field: Field) -> Read<'_> {
     match activity {
         Activity::File { activity, file } => match field {
-            Field::Activity => Some(vec![activity.word().to_owned()]),
+            Field::Activity => text(activity.word()),
             _ => of_file(file, field),
         },
         Activity::Network { activity, flow } => match field {
-            Field::Activity => Some(vec![activity.word().to_owned()]),
+            Field::Activity => text(activity.word()),
             _ => of_flow(*activity, flow, field),
         },
         Activity::ModuleLoad { name, path, loaded } => match field {
-            Field::ImageLoaded => Some(vec![path.clone()]),
-            Field::ModuleName => Some(vec![name.clone()]),
-            Field::Loaded => Some(vec![loaded.to_string()]),
+            Field::ImageLoaded => text(&path),
+            Field::ModuleName => text(&name),
+            Field::Loaded => made(loaded),
             _ => None,
         },
         Activity::Authentication { activity, user, service, source, success } => match field {
-            Field::Activity => Some(vec![logon_word(*activity).to_owned()]),
-            Field::TargetUserName => Some(vec![user.clone()]),
-            Field::Service => Some(vec![service.clone()]),
-            Field::SourceIp => source.map(|source| vec![address(source)]),
-            Field::Success => Some(vec![success.to_string()]),
+            Field::Activity => text(logon_word(*activity)),
+            Field::TargetUserName => text(&user),
+            Field::Service => text(&service),
+            Field::SourceIp => source.and_then(|source| made(address(source))),
+            Field::Success => made(success),
             _ => None,
         },
         Activity::Dns { name, answers } => match field {
-            Field::QueryName => Some(vec![name.trim_end_matches('.').to_owned()]),
-            Field::QueryResults => Some(answers.iter().copied().map(address).collect()),
+            Field::QueryName => text(name.trim_end_matches('.')),
+            Field::QueryResults => texts(answers.iter().copied().map(address)),
             _ => None,
         },
         other => super::later::of_activity(other, field),
@@ -184,23 +204,22 @@ const fn logon_word(activity: AuthActivity) -> &'static str {
     }
 }
 
-pub(super) fn of_file(file: &FileObject, field: Field) -> Option<Vec<String>> {
-    let one = |value: String| Some(vec![value]);
+pub(super) fn of_file(file: &FileObject, field: Field) -> Read<'_> {
     match field {
-        Field::TargetFilename => one(file.path.clone()),
-        Field::SourceFilename => file.old_path.clone().and_then(one),
-        Field::TargetSha256 => file.sha256.and_then(|digest| one(digest.to_string())),
-        Field::FileSize => file.size.and_then(|size| one(size.to_string())),
+        Field::TargetFilename => text(&file.path),
+        Field::SourceFilename => file.old_path.as_deref().and_then(text),
+        Field::TargetSha256 => file.sha256.and_then(|digest| made(digest)),
+        Field::FileSize => file.size.and_then(|size| made(size)),
         // A mode of 0 is one that nobody could read.
-        Field::Mode if file.mode != 0 => one(format!("{:04o}", file.mode & PERMISSIONS)),
-        Field::IsSetuid if file.mode != 0 => one((file.mode & SETUID != 0).to_string()),
-        Field::IsSetgid if file.mode != 0 => one((file.mode & SETGID != 0).to_string()),
+        Field::Mode if file.mode != 0 => made(format!("{:04o}", file.mode & PERMISSIONS)),
+        Field::IsSetuid if file.mode != 0 => made(file.mode & SETUID != 0),
+        Field::IsSetgid if file.mode != 0 => made(file.mode & SETGID != 0),
         _ => None,
     }
 }
 
 /// In Sigma the source is who began the connection; in the model `local` is this host.
-fn of_flow(activity: NetActivity, flow: &NetFlow, field: Field) -> Option<Vec<String>> {
+fn of_flow(activity: NetActivity, flow: &NetFlow, field: Field) -> Read<'_> {
     let local = (flow.local_ip, flow.local_port);
     let remote = (flow.remote_ip, flow.remote_port);
     let (source, destination) = match activity {
@@ -209,12 +228,12 @@ fn of_flow(activity: NetActivity, flow: &NetFlow, field: Field) -> Option<Vec<St
         NetActivity::Listen => (None, local),
     };
     match field {
-        Field::Initiated => Some(vec![(activity == NetActivity::Connect).to_string()]),
-        Field::Protocol => Some(vec![protocol_word(flow.protocol).to_owned()]),
-        Field::DestinationIp => Some(vec![address(destination.0)]),
-        Field::DestinationPort => Some(vec![destination.1.to_string()]),
-        Field::SourceIp => source.map(|source| vec![address(source.0)]),
-        Field::SourcePort => source.map(|source| vec![source.1.to_string()]),
+        Field::Initiated => made(activity == NetActivity::Connect),
+        Field::Protocol => text(protocol_word(flow.protocol)),
+        Field::DestinationIp => made(address(destination.0)),
+        Field::DestinationPort => made(destination.1),
+        Field::SourceIp => source.and_then(|source| made(address(source.0))),
+        Field::SourcePort => source.and_then(|source| made(source.1)),
         _ => None,
     }
 }

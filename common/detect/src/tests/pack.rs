@@ -8,7 +8,7 @@ use picket_model::Severity;
 
 use super::play;
 use crate::sigma::matcher::Matcher;
-use crate::sigma::prefilter::Prefilter;
+use crate::sigma::native::Native;
 use crate::sigma::view::View;
 use crate::{Detector, IndicatorSource, RuleSource, pack};
 
@@ -106,21 +106,26 @@ fn techniques_exist_in_attack() {
 /// The prefilter may name a rule too many, never one too few.
 #[test]
 fn no_match_is_lost_to_the_prefilter() {
-    let set = crate::compile::compile(&pack()).unwrap();
-    let prefilter = Prefilter::new(&set.matchers);
+    let (set, errors) = crate::compile::compile(&pack(), &crate::Options::default());
+    assert_eq!(errors, []);
+    let native = Native::new(set.native);
     let (mut looked_at, mut possible) = (0, 0);
     for source in pack() {
         let file = source.file.replace(".yml", ".tests.yml");
         let cases = play::cases(&file, &std::fs::read_to_string(folder().join(&file)).unwrap());
         for event in cases.hits.iter().chain(&cases.misses).flat_map(|case| &case.events) {
             let view = View::new(event);
-            let candidates = prefilter.candidates(&view);
-            let in_class = |matcher: &Matcher| view.classes().contains(&matcher.class);
+            let candidates = native.candidates(&view);
+            let in_class = |matcher: &Matcher| matcher.class().is_some_and(|class| view.classes().contains(&class));
             looked_at += candidates.len();
-            possible += set.matchers.iter().filter(|matcher| in_class(matcher)).count();
-            for (index, matcher) in set.matchers.iter().enumerate() {
+            possible += native.matchers.iter().filter(|matcher| in_class(matcher)).count();
+            for (index, matcher) in native.matchers.iter().enumerate() {
                 if in_class(matcher) && matcher.matches(&view) {
-                    assert!(candidates.contains(&index), "{} is lost for {event:?}", matcher.rule.id);
+                    assert!(
+                        candidates.contains(&u32::try_from(index).unwrap()),
+                        "{} is lost for {event:?}",
+                        matcher.rule.id
+                    );
                 }
             }
         }

@@ -46,13 +46,12 @@ fn what_cannot_be_honoured_is_refused_where_it_stands() {
         (with("  s:\n    Image: a\n  condition: 2 of s*"), "9:14", "not Sigma"),
         (with("  s:\n    Image: a\n  condition: (s"), "9:15", "`)` is missing"),
         ("title: T\nname: t\nlogsource:\n  product: windows\n  category: process_creation\ndetection:\n  s:\n    Image: a\n  condition: s\n".to_owned(), "4:12", "Linux hosts only"),
-        ("title: T\nname: t\nlogsource:\n  product: linux\n  service: auditd\ndetection:\n  s:\n    Image: a\n  condition: s\n".to_owned(), "5:12", "not collected"),
+        ("title: T\nname: t\nlogsource:\n  product: linux\n  service: syslog\ndetection:\n  s:\n    Image: a\n  condition: s\n".to_owned(), "5:12", "not collected"),
         ("title: T\nname: t\nlogsource:\n  service: sshd\ndetection:\n  s:\n    - Corrupted MAC\n  condition: s\n".to_owned(), "7:7", "fields only"),
         (format!("{}fasepositives: none\n", with("  s:\n    Image: a\n  condition: s")), "11:1", "unknown key `fasepositives`"),
         (format!("{}picket:\n  response: [reboot]\n", with("  s:\n    Image: a\n  condition: s")), "12:14", "no response `reboot`"),
         (format!("{}tags: [attack.t99]\n", with("  s:\n    Image: a\n  condition: s")), "11:8", "not the number of a technique"),
         ("title: [\n".to_owned(), "2:1", "not YAML"),
-        ("title: T\nname: f\nfilter:\n  rules: [a]\n".to_owned(), "1:1", "filters are not supported"),
         ("- a\n".to_owned(), "1:1", "must be a map"),
     ] {
         let found = errors(&text);
