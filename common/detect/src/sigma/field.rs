@@ -12,6 +12,8 @@ pub enum Shape {
     Address,
     /// `true` or `false`.
     Flag,
+    /// A date, for the modifiers of time.
+    Time,
 }
 
 /// Which events have the field.
@@ -193,6 +195,7 @@ fields! {
     MemberRemoved Text Has::Only(GROUPS), ;
     SocketPath Text Has::Only(UNIX), ;
     IsRefused Flag Has::Only(TAMPERS), ;
+    UtcTime Time Has::All, ;
 }
 
 pub const FIELD_COUNT: usize = FIELDS.len();

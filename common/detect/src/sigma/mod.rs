@@ -17,10 +17,12 @@ pub mod matcher;
 pub mod modifier;
 pub mod native;
 pub mod needs;
+pub mod placeholder;
 pub mod prefilter;
 pub mod record;
 pub mod schema;
 pub mod selection;
+pub mod value;
 pub mod view;
 
 #[cfg(test)]

@@ -6,3 +6,4 @@ mod ordinary;
 mod pack;
 pub mod play;
 pub mod set;
+mod sigmahq;
