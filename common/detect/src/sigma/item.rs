@@ -31,6 +31,8 @@ pub enum Probe {
     /// The field is not there at all.
     Absent,
     Present,
+    /// No event can have it.
+    Never,
     Same {
         other: FieldId,
         part: Part,
@@ -56,6 +58,13 @@ impl Item {
             |forms: &Vec<Probe>| forms.iter().any(|probe| self.fields.iter().any(|field| probe.met(*field, record)));
         let matched = if self.all { self.values.iter().all(met) } else { self.values.iter().any(met) };
         matched != self.negated
+    }
+
+    /// Some event may match it, as far as its probes tell.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let can = |forms: &Vec<Probe>| forms.iter().any(|probe| !matches!(probe, Probe::Never));
+        self.negated || if self.all { self.values.iter().all(can) } else { self.values.iter().any(can) }
     }
 
     /// What was found, for the record: each field with the first value that met a probe.
@@ -101,7 +110,7 @@ impl Probe {
                     Some(order) => order.admits(value.cmp(bound)),
                 })
             }
-            Self::Absent | Self::Null => false,
+            Self::Absent | Self::Null | Self::Never => false,
             Self::Present => true,
             Self::Same { other, part, cased } => {
                 record.values(*other).iter().any(|other| stands_in(text, other, *part, *cased))

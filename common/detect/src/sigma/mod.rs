@@ -1,6 +1,7 @@
 //! Owns: Sigma rules: parse, compile, match.
 //! Never: more than one event at a time; that is `correlation`.
 
+pub mod audited;
 pub mod binding;
 pub mod class;
 pub mod condition;

@@ -83,6 +83,10 @@ fn item(key: &Key, node: &Node, binding: &mut Binding<'_>) -> Made<Item> {
         }
         return keywords(values, modifiers.all, binding);
     }
+    if binding.is_impossible(name, key.place) {
+        let never = values.iter().map(|_| vec![Probe::Never]).collect();
+        return Ok(Item { fields: Vec::new(), values: never, all: modifiers.all, negated: modifiers.negated });
+    }
     let field = binding.field(name).map_err(at_key)?;
     if binding.class().is_some() {
         modifiers.check_native().map_err(at_key)?;

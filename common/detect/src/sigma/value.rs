@@ -3,6 +3,7 @@
 
 use regex::{Regex, RegexBuilder};
 
+use super::audited;
 use super::binding::Binding;
 use super::class::Class;
 use super::encode;
@@ -32,6 +33,14 @@ pub fn probes(value: &Node, field: FieldId, modifiers: &Modifiers, binding: &mut
         }]);
     }
     let text = value.text().ok_or_else(|| fail(format!("a value is expected here, not {}", value.kind())))?;
+    if binding.class() == Some(Class::Audit)
+        && modifiers.is_plain()
+        && let Some(known) = Field::numbered(field)
+        && !audited::can_hold(known, text)
+    {
+        binding.cannot(value.place, format!("no live event tells audit's `{text}`"));
+        return Ok(vec![Probe::Never]);
+    }
     if modifiers.expand {
         let expanded = placeholder::expand(text, binding.placeholders).map_err(fail)?;
         let each = expanded.iter().map(|text| of_text(text, field, modifiers, binding).map_err(fail));

@@ -97,7 +97,8 @@ fn read(event: &Event, field: Field) -> Values<'_> {
     if field == Field::UtcTime {
         return Values::One(Text::new(event.time.to_string()));
     }
-    of_activity(&event.activity, field)
+    super::audited::read(event, field)
+        .or_else(|| of_activity(&event.activity, field))
         .or_else(|| event.process.as_deref().and_then(|process| of_process(process, field)))
         .unwrap_or(Values::None)
 }

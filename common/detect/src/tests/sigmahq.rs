@@ -1,20 +1,20 @@
 //! Owns: the promise that public rules load or are refused with a reason, and fire on the events they were made from.
 //! Never: public rules themselves; they may lie beside the repository, and without them these tests are skipped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::play;
 use crate::{Detector, Lenient, Placeholders, RuleSource};
 
 /// Where public rules may lie.
 fn data(below: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sigma");
-    let given = std::env::var_os("PICKET_SIGMA").map(PathBuf::from);
-    let found = given.into_iter().chain([beside]).map(|data| data.join(below)).find(|path| path.is_dir());
-    if found.is_none() {
-        eprintln!("skipped: no public rules lie beside the repository");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/sigma").join(below);
+    if !path.is_dir() {
+        eprintln!("skipped: {} is absent", path.display());
+        return None;
     }
-    found
+    Some(path)
 }
 
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
@@ -52,4 +52,38 @@ fn every_public_document_loads_or_is_refused_with_a_reason() {
     eprintln!("{documents} documents, {loaded} loaded, {} cannot fire on live events", detector.not_live().len());
     assert_eq!(loaded + refused.len(), documents);
     assert!(refused.len() * 100 <= documents, "{} of {documents} refused", refused.len());
+}
+
+/// What each of these rules of SigmaHQ must say of live events, by file name.
+const LIVE: &[(&str, &str)] = &[
+    ("lnx_auditd_susp_cmds", "launch: {exe: /usr/bin/chmod, argv: [chmod, '777', /x]}"),
+    ("lnx_auditd_web_rce", "launch: {exe: /usr/bin/id, argv: [id], uid: 33}"),
+    ("lnx_auditd_ld_so_preload_mod", "create: {path: /etc/ld.so.preload, by: {exe: /usr/bin/bash}}"),
+    ("lnx_auditd_systemd_service_creation", "create: {path: /etc/systemd/system/x.service, by: {exe: /usr/bin/bash}}"),
+    (
+        "lnx_auditd_disable_aslr_protection",
+        "launch: {exe: /usr/sbin/sysctl, argv: [sysctl, -w, kernel.randomize_va_space=0]}",
+    ),
+    ("lnx_auditd_change_file_time_attr", "launch: {exe: /usr/bin/touch, argv: [touch, -r, /a, /b]}"),
+    ("lnx_auditd_susp_exe_folders", "launch: {exe: /tmp/x, argv: [/tmp/x]}"),
+    ("proc_creation_lnx_base64_decode", "launch: {exe: /usr/bin/base64, argv: [base64, -d, x]}"),
+    ("lnx_shell_clear_cmd_history", "launch: {exe: /usr/bin/dash, argv: [sh, -c, 'rm ~/.bash_history']}"),
+    ("file_event_lnx_susp_cron_file_created", "create: {path: /etc/cron.d/x, by: {exe: /usr/bin/bash}}"),
+];
+
+#[test]
+fn public_rules_for_linux_run_unchanged_on_live_events() {
+    let Some(sources) = rules(&["rules/linux"]) else { return };
+    let Lenient { mut detector, refused, .. } = Detector::compile_lenient(&sources, &Placeholders::default());
+    assert_eq!(refused, []);
+    for refusal in detector.not_live() {
+        eprintln!("{}:{}: {}", Path::new(&refusal.file).file_name().unwrap().display(), refusal.line, refusal.reason);
+    }
+    for (rule, act) in LIVE {
+        let case = play::cases(rule, &format!("hits:\n  - {act}\n")).hits.remove(0);
+        let hits = detector.observe(&case.events[0]);
+        let files: BTreeSet<String> =
+            hits.iter().filter_map(|hit| Some(Path::new(&hit.rule.file).file_stem()?.display().to_string())).collect();
+        assert!(files.contains(*rule), "{act}: {files:?}");
+    }
 }
