@@ -2,6 +2,7 @@
 //! Never: production code.
 
 mod drill;
+pub mod json;
 mod ordinary;
 mod pack;
 pub mod play;

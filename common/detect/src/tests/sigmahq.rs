@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::json::Json;
 use super::play;
+use crate::yaml::Node;
 use crate::{Detector, Lenient, Placeholders, RuleSource};
 
 /// Where public rules may lie.
@@ -86,4 +88,51 @@ fn public_rules_for_linux_run_unchanged_on_live_events() {
             hits.iter().filter_map(|hit| Some(Path::new(&hit.rule.file).file_stem()?.display().to_string())).collect();
         assert!(files.contains(*rule), "{act}: {files:?}");
     }
+}
+
+/// Every value of `id` in a regression case: the rules that must fire on its events.
+fn wanted(info: &str) -> Vec<String> {
+    let mut complaints = crate::error::Complaints::new("info.yml");
+    let documents = crate::yaml::documents(info, &mut complaints);
+    let rules = documents[0].get("rule_metadata").and_then(Node::list).unwrap();
+    rules.iter().map(|rule| rule.get("id").and_then(Node::text).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn public_rules_fire_on_the_events_they_were_made_from_and_others_do_not() {
+    let (Some(sources), Some(folder)) = (rules(ALL), data("regression_data")) else { return };
+    let Lenient { mut detector, .. } = Detector::compile_lenient(&sources, &Placeholders::default());
+    let schema = detector.schema();
+    let mut infos = Vec::new();
+    files(&folder, "yml", &mut infos);
+    let (mut cases, mut missing) = (0, Vec::new());
+    for info in infos {
+        let wanted = wanted(&std::fs::read_to_string(&info).unwrap());
+        let mut events = Vec::new();
+        files(info.parent().unwrap(), "json", &mut events);
+        let mut fired = BTreeSet::new();
+        for event in &events {
+            let text = std::fs::read_to_string(event).unwrap();
+            for event in serde_json::Deserializer::from_str(&text).into_iter::<serde_json::Value>() {
+                for hit in detector.observe_foreign(&Json::new(&schema, &event.unwrap())) {
+                    assert!(!hit.rule.file.contains("/linux/"), "{}: {}", info.display(), hit.rule.file);
+                    assert!(!hit.rule.file.contains("/cloud/"), "{}: {}", info.display(), hit.rule.file);
+                    fired.insert(hit.rule.uuid.clone());
+                }
+            }
+        }
+        if events.is_empty() {
+            eprintln!("no JSON beside {}", info.display());
+            continue;
+        }
+        for rule in wanted {
+            cases += 1;
+            if !fired.contains(&rule) {
+                missing.push(format!("{rule} on {}", info.display()));
+            }
+        }
+    }
+    eprintln!("{cases} pairs of a rule and its case");
+    assert_eq!(missing, Vec::<String>::new());
+    assert_eq!(detector.unbound(), 0);
 }
