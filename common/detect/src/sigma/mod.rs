@@ -25,6 +25,7 @@ pub mod schema;
 pub mod selection;
 pub mod value;
 pub mod view;
+pub mod whole;
 
 #[cfg(test)]
 mod tests;

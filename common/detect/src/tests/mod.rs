@@ -7,4 +7,5 @@ mod ordinary;
 mod pack;
 pub mod play;
 pub mod set;
-mod sigmahq;
+pub mod sigmahq;
+mod speed;

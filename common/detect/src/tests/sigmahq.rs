@@ -30,7 +30,7 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn rules(below: &[&str]) -> Option<Vec<RuleSource>> {
+pub fn rules(below: &[&str]) -> Option<Vec<RuleSource>> {
     let mut paths = Vec::new();
     for folder in below {
         files(&data(folder)?, "yml", &mut paths);
@@ -41,7 +41,7 @@ fn rules(below: &[&str]) -> Option<Vec<RuleSource>> {
     Some(paths.into_iter().map(read).collect())
 }
 
-const ALL: &[&str] = &["rules", "rules-emerging-threats", "rules-threat-hunting"];
+pub const ALL: &[&str] = &["rules", "rules-emerging-threats", "rules-threat-hunting"];
 
 #[test]
 fn every_public_document_loads_or_is_refused_with_a_reason() {
