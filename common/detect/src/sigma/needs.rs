@@ -88,6 +88,9 @@ const COMMON: &[&str] = &[
     "false",
 ];
 const COMMON_COST: u64 = 4000;
+/// Values that most events of their log have.
+const EVERYWHERE: &[&str] = &["execve", "execveat", "syscall", "path", "normal", "success", "valid", "tcp", "udp"];
+const EVERYWHERE_COST: u64 = 8000;
 
 impl Needs {
     fn of(field: FieldId, text: &str, place: Place, bytes_min: usize) -> Option<Self> {
@@ -107,6 +110,9 @@ const fn folds_by_neighbours(char: char) -> bool {
 }
 
 fn cost(text: &str, place: Place) -> u64 {
+    if place == Place::Whole && EVERYWHERE.contains(&text) {
+        return EVERYWHERE_COST;
+    }
     if COMMON.iter().any(|common| common.contains(text)) {
         return if matches!(place, Place::Anywhere | Place::Start) { COMMON_COST } else { COMMON_COST / 4 };
     }
