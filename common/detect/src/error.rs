@@ -46,11 +46,6 @@ impl<'a> Complaints<'a> {
         Self { file, found: Vec::new(), lenient: true }
     }
 
-    #[must_use]
-    pub const fn is_lenient(&self) -> bool {
-        self.lenient
-    }
-
     /// A slip of the pen that changes nothing of what matches.
     pub fn lint(&mut self, place: Place, reason: impl Into<String>) {
         if !self.lenient {

@@ -12,6 +12,7 @@ use picket_model::{FileActivity, FileInterest, Interest, PathInterest, Paths};
 
 use self::need::{Need, Needs};
 use crate::indicator::Indicators;
+use crate::sigma::audited;
 use crate::sigma::class::Class;
 use crate::sigma::field::Field;
 use crate::sigma::matcher::Matcher;
@@ -29,6 +30,9 @@ pub fn of(matchers: &[Matcher], indicators: &Indicators) -> Interest {
                 None => files.whole.extend(activities),
             }
         }
+        if class == Class::Audit {
+            add_audited(matcher, &mut files);
+        }
         if class == Class::ImageLoad {
             match (need::of_rule(matcher, &[Field::ImageLoaded]), &mut libraries) {
                 (Some(needs), PathInterest::Of(paths)) => add(paths, needs),
@@ -45,6 +49,29 @@ pub fn of(matchers: &[Matcher], indicators: &Indicators) -> Interest {
         files.whole.extend([FileActivity::Write, FileActivity::Rename]);
     }
     Interest { files, libraries }
+}
+
+/// A rule for audit's records asks for files where it can match one of its records of paths.
+fn add_audited(matcher: &Matcher, files: &mut FileInterest) {
+    const ALL: [FileActivity; 7] = [
+        FileActivity::Create,
+        FileActivity::Write,
+        FileActivity::Rename,
+        FileActivity::Delete,
+        FileActivity::SetMode,
+        FileActivity::SetOwner,
+        FileActivity::SetAttributes,
+    ];
+    let can =
+        |activity: &FileActivity| matcher.detection.is_possible_where(&|item| audited::can_be_file(item, *activity));
+    let activities: Vec<FileActivity> = ALL.into_iter().filter(can).collect();
+    if activities.is_empty() {
+        return;
+    }
+    match need::of_rule(matcher, &[Field::PathName]) {
+        Some(needs) => add(&mut files.paths, needs),
+        None => files.whole.extend(activities),
+    }
 }
 
 const fn activities(class: Class) -> &'static [FileActivity] {

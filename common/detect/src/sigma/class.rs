@@ -44,12 +44,15 @@ pub enum Class {
     AgentTampering,
     /// A block device or the machine's memory was opened.
     RawAccess,
+    /// A program was started or an interpreter was given text, for rules that name Linux and nothing else: they mean the
+    /// text of any log, and of Picket's events these two hold what people and programs typed.
+    Command,
     /// What the kernel's audit would write of it, for rules that name the service auditd.
     Audit,
 }
 
 impl Class {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::ProcessCreation,
         Self::FileEvent,
         Self::FileRename,
@@ -78,6 +81,7 @@ impl Class {
         Self::FileHash,
         Self::AgentTampering,
         Self::RawAccess,
+        Self::Command,
         Self::Audit,
     ];
 
@@ -113,6 +117,7 @@ impl Class {
             Self::FileHash => "file_hash",
             Self::AgentTampering => "agent_tampering",
             Self::RawAccess => "raw_access_read",
+            Self::Command => "command",
             Self::Audit => "auditd",
         }
     }
@@ -129,6 +134,7 @@ impl Class {
             | Self::PrivilegeChange
             | Self::KernelOperation
             | Self::AgentTampering
+            | Self::Command
             | Self::Audit => SensorFamily::Process,
             Self::FileEvent
             | Self::FileRename
@@ -175,6 +181,7 @@ impl Class {
             | Self::MemoryFile
             | Self::UnixConnect
             | Self::FileHash
+            | Self::Command
             | Self::Audit => &[],
         }
     }
@@ -183,7 +190,7 @@ impl Class {
     #[must_use]
     pub const fn of(activity: &Activity) -> &'static [Self] {
         match activity {
-            Activity::ProcessLaunch => &[Self::ProcessCreation, Self::Audit],
+            Activity::ProcessLaunch => &[Self::ProcessCreation, Self::Command, Self::Audit],
             Activity::File { activity, .. } => match activity {
                 FileActivity::Create | FileActivity::Write => &[Self::FileEvent, Self::Audit],
                 FileActivity::Rename => &[Self::FileEvent, Self::FileRename, Self::Audit],
@@ -207,7 +214,7 @@ impl Class {
             | Activity::Agent { .. }
             | Activity::Suppressed { .. }
             | Activity::Coverage { .. } => &[],
-            Activity::Script { .. } => &[Self::Script],
+            Activity::Script { .. } => &[Self::Script, Self::Command],
             Activity::LibraryLoad { .. } => &[Self::ImageLoad],
             Activity::BpfLoad { .. } => &[Self::BpfLoad],
             Activity::ProcessAccess { access, .. } if access.tampers() => {
@@ -243,7 +250,7 @@ impl Class {
         match word {
             "dns" => Some(Self::DnsQuery),
             "kernel_module" => Some(Self::DriverLoad),
-            "auditd" => None,
+            "auditd" | "command" => None,
             _ => Self::ALL.into_iter().find(|class| class.word() == word),
         }
     }
@@ -252,6 +259,6 @@ impl Class {
 /// Categories that a rule may name.
 #[must_use]
 pub fn words() -> String {
-    let categories = Class::ALL.iter().filter(|class| **class != Class::Audit);
+    let categories = Class::ALL.iter().filter(|class| !matches!(class, Class::Audit | Class::Command));
     categories.map(|class| class.word()).collect::<Vec<_>>().join(", ")
 }

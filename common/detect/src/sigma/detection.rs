@@ -6,6 +6,7 @@ use picket_model::Evidence;
 use super::binding::Binding;
 use super::condition::Condition;
 use super::header;
+use super::item::Item;
 use super::record::Record;
 use super::selection::Selection;
 use crate::error::Complaints;
@@ -28,6 +29,27 @@ impl Detection {
     #[must_use]
     pub fn matches<R: Record>(&self, record: &R) -> bool {
         self.holds(&self.condition, record)
+    }
+
+    /// Some event may match it.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        self.can_hold(&self.condition, &Item::is_possible)
+    }
+
+    /// Some event may match it, by what `can` says of its lines.
+    #[must_use]
+    pub fn is_possible_where(&self, can: &dyn Fn(&Item) -> bool) -> bool {
+        self.can_hold(&self.condition, can)
+    }
+
+    fn can_hold(&self, condition: &Condition, can: &dyn Fn(&Item) -> bool) -> bool {
+        match condition {
+            Condition::Selection(index) => self.selections[*index].groups.iter().any(|group| group.iter().all(can)),
+            Condition::And(all) => all.iter().all(|each| self.can_hold(each, can)),
+            Condition::Or(any) => any.iter().any(|each| self.can_hold(each, can)),
+            Condition::Not(_) => true,
+        }
     }
 
     fn holds<R: Record>(&self, condition: &Condition, record: &R) -> bool {
@@ -112,7 +134,17 @@ pub fn parse(
     for ((key, _), _) in named.iter().zip(used).filter(|(_, used)| !used) {
         complaints.lint(key.place, format!("selection `{}` is never used in the condition", key.text));
     }
-    (complaints.count() == before).then_some(Detection { selections, condition })
+    if complaints.count() > before {
+        return None;
+    }
+    let detection = Detection { selections, condition };
+    if !detection.is_possible()
+        && let Some((place, reason)) = binding.take_impossible()
+    {
+        complaints.add(place, reason);
+        return None;
+    }
+    Some(detection)
 }
 
 /// One condition, or a list of which any is enough.

@@ -12,6 +12,8 @@ pub enum Shape {
     Address,
     /// `true` or `false`.
     Flag,
+    /// A date, for the modifiers of time.
+    Time,
 }
 
 /// Which events have the field.
@@ -50,7 +52,7 @@ const DNS: &[Class] = &[Class::DnsQuery];
 const MODULES: &[Class] = &[Class::DriverLoad];
 const LOADED: &[Class] = &[Class::DriverLoad, Class::ImageLoad];
 const HASHES: &[Class] = &[Class::FileHash];
-const SCRIPTS: &[Class] = &[Class::Script];
+const SCRIPTS: &[Class] = &[Class::Script, Class::Command];
 const BPF: &[Class] = &[Class::BpfLoad];
 const TARGETS: &[Class] = &[Class::ProcessAccess, Class::ProcessTampering];
 const DETAILS: &[Class] = &[Class::ProcessTampering, Class::KernelOperation, Class::AgentTampering];
@@ -63,6 +65,8 @@ const SERVICES: &[Class] = &[Class::ServiceChange];
 const ACCOUNTS: &[Class] = &[Class::AccountChange];
 const GROUPS: &[Class] = &[Class::GroupChange];
 const UNIX: &[Class] = &[Class::UnixConnect];
+/// What audit would write.
+const AUDIT: &[Class] = &[Class::Audit];
 const TAMPERS: &[Class] = &[Class::AgentTampering];
 /// Whose account is meant: of a sign-in, a change, or as whom a job runs.
 const USERS: &[Class] = &[Class::Authentication, Class::AccountChange, Class::ScheduledJob];
@@ -193,6 +197,22 @@ fields! {
     MemberRemoved Text Has::Only(GROUPS), ;
     SocketPath Text Has::Only(UNIX), ;
     IsRefused Flag Has::Only(TAMPERS), ;
+    UtcTime Time Has::All, ;
+    RecordType Text Has::Only(AUDIT), ;
+    SystemCall Text Has::Only(AUDIT), ;
+    PathName Text Has::Only(AUDIT), ;
+    NameType Text Has::Only(AUDIT), ;
+    Unit Text Has::Only(AUDIT), ;
+    A0 Text Has::Only(AUDIT), ;
+    A1 Text Has::Only(AUDIT), ;
+    A2 Text Has::Only(AUDIT), ;
+    A3 Text Has::Only(AUDIT), ;
+    A4 Text Has::Only(AUDIT), ;
+    A5 Text Has::Only(AUDIT), ;
+    A6 Text Has::Only(AUDIT), ;
+    A7 Text Has::Only(AUDIT), ;
+    A8 Text Has::Only(AUDIT), ;
+    A9 Text Has::Only(AUDIT), ;
 }
 
 pub const FIELD_COUNT: usize = FIELDS.len();
@@ -232,6 +252,9 @@ impl Field {
 
     /// The field that a rule means, or why there is none.
     pub fn of(name: &str, class: Class) -> Result<Self, String> {
+        if class == Class::Audit {
+            return super::audited::field(name).ok_or_else(|| format!("no live event tells audit's field `{name}`"));
+        }
         let named = FIELDS.iter().find(|(_, own, others, ..)| *own == name || others.contains(&name));
         match named {
             Some((field, ..)) if field.exists_in(class) => Ok(*field),

@@ -10,7 +10,7 @@ use super::date;
 use super::detection::{self, Detection};
 use super::header::{self, Placed};
 use super::record::Record;
-use crate::error::{Complaints, Place};
+use crate::error::Complaints;
 use crate::source::Named;
 use crate::yaml::Node;
 
@@ -44,8 +44,6 @@ pub enum Targets {
 #[derive(Clone, Debug)]
 pub struct Draft {
     pub file: String,
-    pub place: Place,
-    pub name: String,
     pub source: Named,
     pub targets: Targets,
     until: Option<Timestamp>,
@@ -77,11 +75,8 @@ impl Draft {
         if matches!(&targets, Targets::Named(rules) if rules.is_empty()) {
             complaints.add(body.place, "`rules` names no rule");
         }
-        let name = document.get("title").and_then(Node::text).unwrap_or_default().to_owned();
         let draft = Self {
             file: complaints.file().to_owned(),
-            place: document.place,
-            name,
             source: source?,
             targets,
             until: exception.until,

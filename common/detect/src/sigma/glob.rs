@@ -124,22 +124,6 @@ impl Glob {
             Self::Pieces(tokens) => walk(tokens, text),
         }
     }
-
-    /// The longest text that every match contains; rules without it need not be looked at.
-    #[must_use]
-    pub fn needs(&self) -> Option<&str> {
-        match self {
-            Self::Everything => None,
-            Self::Exact(text) | Self::Prefix(text) | Self::Suffix(text) | Self::Contains(text) => Some(text),
-            Self::Pieces(tokens) => {
-                let literals = tokens.iter().filter_map(|token| match token {
-                    Token::Literal(text) => Some(text.as_str()),
-                    Token::Any | Token::One => None,
-                });
-                literals.max_by_key(|text| text.len())
-            }
-        }
-    }
 }
 
 /// Tokens against text, going back to the last `*` only: linear in the text for each piece, never exponential.

@@ -1,10 +1,12 @@
 //! Owns: one compiled line of a selection: a field and what its value must be.
 //! Never: YAML.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use regex::Regex;
 
+use super::date;
 use super::glob::Glob;
 use super::modifier::{Order, Part};
 use super::record::{FieldId, Record, Text};
@@ -21,12 +23,16 @@ pub enum Probe {
     },
     Regex(Box<Regex>),
     Network(Network),
-    Compare(Order, i128),
+    Compare(Order, Number),
+    /// A part of a date: equal to the number, or in this order to it.
+    Date(date::Part, Option<Order>, i64),
     /// The field has no value: it is missing, or null.
     Null,
     /// The field is not there at all.
     Absent,
     Present,
+    /// No event can have it.
+    Never,
     Same {
         other: FieldId,
         part: Part,
@@ -52,6 +58,13 @@ impl Item {
             |forms: &Vec<Probe>| forms.iter().any(|probe| self.fields.iter().any(|field| probe.met(*field, record)));
         let matched = if self.all { self.values.iter().all(met) } else { self.values.iter().any(met) };
         matched != self.negated
+    }
+
+    /// Some event may match it, as far as its probes tell.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let can = |forms: &Vec<Probe>| forms.iter().any(|probe| !matches!(probe, Probe::Never));
+        self.negated || if self.all { self.values.iter().all(can) } else { self.values.iter().any(can) }
     }
 
     /// What was found, for the record: each field with the first value that met a probe.
@@ -87,8 +100,17 @@ impl Probe {
             Self::Text { glob, cased: false } => glob.matches(text.folded()),
             Self::Regex(regex) => regex.is_match(&text.raw),
             Self::Network(network) => text.raw.parse::<IpAddr>().is_ok_and(|ip| network.contains(ip)),
-            Self::Compare(order, bound) => text.raw.parse::<i128>().is_ok_and(|value| compares(value, *order, *bound)),
-            Self::Absent | Self::Null => false,
+            Self::Compare(order, bound) => Number::parse(&text.raw)
+                .and_then(|value| value.against(*bound))
+                .is_some_and(|found| order.admits(found)),
+            Self::Date(part, order, bound) => {
+                let value = date::Moment::parse(&text.raw).and_then(|moment| moment.part(*part));
+                value.is_some_and(|value| match order {
+                    None => value == *bound,
+                    Some(order) => order.admits(value.cmp(bound)),
+                })
+            }
+            Self::Absent | Self::Null | Self::Never => false,
             Self::Present => true,
             Self::Same { other, part, cased } => {
                 record.values(*other).iter().any(|other| stands_in(text, other, *part, *cased))
@@ -97,12 +119,50 @@ impl Probe {
     }
 }
 
-const fn compares(value: i128, order: Order, bound: i128) -> bool {
-    match order {
-        Order::Less => value < bound,
-        Order::LessOrEqual => value <= bound,
-        Order::Greater => value > bound,
-        Order::GreaterOrEqual => value >= bound,
+/// A number as rules and events write it: whole numbers of any size that occurs are exact, others as near as may be.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Number {
+    Whole(i128),
+    Real(f64),
+}
+
+impl Number {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Ok(whole) = text.parse() {
+            return Some(Self::Whole(whole));
+        }
+        // `inf` and `nan` are words in a log, not numbers.
+        let is_number =
+            text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E'));
+        if is_number { text.parse().ok().map(Self::Real) } else { None }
+    }
+
+    fn against(self, other: Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Whole(own), Self::Whole(other)) => Some(own.cmp(&other)),
+            (own, other) => own.real().partial_cmp(&other.real()),
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "only beside a number that is inexact already")]
+    const fn real(self) -> f64 {
+        match self {
+            Self::Whole(whole) => whole as f64,
+            Self::Real(real) => real,
+        }
+    }
+}
+
+impl Order {
+    fn admits(self, found: Ordering) -> bool {
+        match self {
+            Self::Less => found.is_lt(),
+            Self::LessOrEqual => found.is_le(),
+            Self::Greater => found.is_gt(),
+            Self::GreaterOrEqual => found.is_ge(),
+        }
     }
 }
 

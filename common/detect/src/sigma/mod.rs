@@ -1,6 +1,7 @@
 //! Owns: Sigma rules: parse, compile, match.
 //! Never: more than one event at a time; that is `correlation`.
 
+pub mod audited;
 pub mod binding;
 pub mod class;
 pub mod condition;
@@ -17,11 +18,14 @@ pub mod matcher;
 pub mod modifier;
 pub mod native;
 pub mod needs;
+pub mod placeholder;
 pub mod prefilter;
 pub mod record;
 pub mod schema;
 pub mod selection;
+pub mod value;
 pub mod view;
+pub mod whole;
 
 #[cfg(test)]
 mod tests;

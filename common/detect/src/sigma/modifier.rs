@@ -1,11 +1,12 @@
 //! Owns: the part of a key behind `|`: which modifiers there are and which go together.
 //! Never: values.
 
+use super::date;
 use super::encode::Utf16;
 
 /// What a rule may write; the list that an error shows.
 const KNOWN: &str = "contains, startswith, endswith, all, neq, cased, exists, re, i, m, s, cidr, lt, lte, gt, gte, fieldref, \
-                     windash, base64, base64offset, wide, utf16, utf16le, utf16be";
+                     windash, base64, base64offset, wide, utf16, utf16le, utf16be, expand, minute, hour, day, week, month, year";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
@@ -26,9 +27,15 @@ pub enum Order {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
     Text,
-    Regex { ignore_case: bool, multi_line: bool, dot_all: bool },
+    Regex {
+        ignore_case: bool,
+        multi_line: bool,
+        dot_all: bool,
+    },
     Cidr,
     Compare(Order),
+    /// A part of a date, which must be the value, or be in this order to it.
+    Date(date::Part, Option<Order>),
     Exists,
     FieldRef,
 }
@@ -50,6 +57,8 @@ pub struct Modifiers {
     pub all: bool,
     pub negated: bool,
     pub cased: bool,
+    /// `%name%` in values stands for what the configuration has under that name.
+    pub expand: bool,
 }
 
 impl Modifiers {
@@ -61,6 +70,7 @@ impl Modifiers {
             all: false,
             negated: false,
             cased: false,
+            expand: false,
         };
         for word in words {
             modifiers.add(word)?;
@@ -79,10 +89,10 @@ impl Modifiers {
             "re" => self.set_kind(Kind::Regex { ignore_case: false, multi_line: false, dot_all: false }, word),
             "i" | "m" | "s" => self.set_flag(word),
             "cidr" => self.set_kind(Kind::Cidr, word),
-            "lt" => self.set_kind(Kind::Compare(Order::Less), word),
-            "lte" => self.set_kind(Kind::Compare(Order::LessOrEqual), word),
-            "gt" => self.set_kind(Kind::Compare(Order::Greater), word),
-            "gte" => self.set_kind(Kind::Compare(Order::GreaterOrEqual), word),
+            "lt" => self.set_order(Order::Less, word),
+            "lte" => self.set_order(Order::LessOrEqual, word),
+            "gt" => self.set_order(Order::Greater, word),
+            "gte" => self.set_order(Order::GreaterOrEqual, word),
             "exists" => self.set_kind(Kind::Exists, word),
             "fieldref" => self.set_kind(Kind::FieldRef, word),
             "windash" => self.push(Transform::Windash),
@@ -91,13 +101,13 @@ impl Modifiers {
             "wide" | "utf16le" => self.push(Transform::Wide(Utf16::Little)),
             "utf16be" => self.push(Transform::Wide(Utf16::Big)),
             "utf16" => self.push(Transform::Wide(Utf16::Marked)),
-            "expand" => {
-                Err("the modifier `expand` is not supported: a bundle has no placeholders; write the values out"
-                    .to_owned())
-            }
-            "minute" | "hour" | "day" | "week" | "month" | "year" => {
-                Err(format!("the modifier `{word}` is not supported: no field of an event holds a date"))
-            }
+            "expand" => once(&mut self.expand, word),
+            "minute" => self.set_kind(Kind::Date(date::Part::Minute, None), word),
+            "hour" => self.set_kind(Kind::Date(date::Part::Hour, None), word),
+            "day" => self.set_kind(Kind::Date(date::Part::Day, None), word),
+            "week" => self.set_kind(Kind::Date(date::Part::Week, None), word),
+            "month" => self.set_kind(Kind::Date(date::Part::Month, None), word),
+            "year" => self.set_kind(Kind::Date(date::Part::Year, None), word),
             _ => Err(format!("there is no modifier `{word}`; there are {KNOWN}")),
         }
     }
@@ -123,6 +133,17 @@ impl Modifiers {
         Ok(())
     }
 
+    /// `hour|gte` puts the part of a date in order, `gte` the whole value.
+    fn set_order(&mut self, order: Order, word: &str) -> Result<(), String> {
+        match &mut self.kind {
+            Kind::Date(_, before @ None) => {
+                *before = Some(order);
+                Ok(())
+            }
+            _ => self.set_kind(Kind::Compare(order), word),
+        }
+    }
+
     fn set_flag(&mut self, word: &str) -> Result<(), String> {
         let Kind::Regex { ignore_case, multi_line, dot_all } = &mut self.kind else {
             return Err(format!("`{word}` stands only behind `re`"));
@@ -132,6 +153,12 @@ impl Modifiers {
             "m" => once(multi_line, word),
             _ => once(dot_all, word),
         }
+    }
+
+    /// The value is the whole text as it stands, or nothing.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.kind == Kind::Text && self.part == Part::Whole && self.transforms.is_empty()
     }
 
     fn checked(self) -> Result<Self, String> {
@@ -148,14 +175,22 @@ impl Modifiers {
         if matches!(self.kind, Kind::Exists) && (self.all || self.negated) {
             return Err("`exists` stands alone; write `exists: false` for its opposite".to_owned());
         }
-        if self.transforms.contains(&Transform::Base64Offset) && self.part != Part::Contains {
-            return Err("`base64offset` finds a text within a longer one; write `base64offset|contains`".to_owned());
-        }
         self.check_order()?;
         Ok(self)
     }
 
-    /// Text is dashed, then widened, then encoded; and what is widened must be encoded to be text again.
+    /// What Picket's own events can honour of these modifiers; logs of others may hold anything.
+    pub fn check_native(&self) -> Result<(), String> {
+        if self.transforms.contains(&Transform::Base64Offset) && self.part != Part::Contains {
+            return Err("`base64offset` finds a text within a longer one; write `base64offset|contains`".to_owned());
+        }
+        if matches!(self.transforms.last(), Some(Transform::Wide(_))) {
+            return Err("no field holds UTF-16: put `base64` or `base64offset` behind `wide` or `utf16`".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Text is dashed, then widened, then encoded.
     fn check_order(&self) -> Result<(), String> {
         let rank = |transform: &Transform| match transform {
             Transform::Windash => 0,
@@ -166,9 +201,6 @@ impl Modifiers {
         if !ranks.is_sorted_by(|before, after| before < after) {
             return Err("encodings go in the order windash, utf16 or wide, base64 or base64offset, each at most once"
                 .to_owned());
-        }
-        if ranks.last() == Some(&1) {
-            return Err("no field holds UTF-16: put `base64` or `base64offset` behind `wide` or `utf16`".to_owned());
         }
         Ok(())
     }

@@ -6,27 +6,64 @@ use super::matcher::Matcher;
 use super::prefilter::Index;
 use super::view::View;
 
+/// Every combination of classes that an event has, but for those of one class.
+pub const COMBINED: &[&[Class]] = &[
+    &[Class::ProcessCreation, Class::Command, Class::Audit],
+    &[Class::FileEvent, Class::Audit],
+    &[Class::FileEvent, Class::FileRename, Class::Audit],
+    &[Class::FileDelete, Class::Audit],
+    &[Class::FileChange, Class::Audit],
+    &[Class::FileAccess, Class::Audit],
+    &[Class::NetworkConnection, Class::Audit],
+    &[Class::DriverLoad, Class::Audit],
+    &[Class::Authentication, Class::Audit],
+    &[Class::MemoryFile, Class::Audit],
+    &[Class::Mount, Class::Audit],
+    &[Class::KernelOperation, Class::Audit],
+    &[Class::AccountChange, Class::Audit],
+    &[Class::GroupChange, Class::Audit],
+    &[Class::ServiceChange, Class::Audit],
+    &[Class::ProcessAccess, Class::Audit],
+    &[Class::ProcessAccess, Class::ProcessTampering, Class::Audit],
+    &[Class::Script, Class::Command],
+];
+
 #[derive(Debug)]
 pub struct Native {
     pub matchers: Vec<Matcher>,
-    /// By number of the class; every event asks, so it is no map.
-    indexes: [Index; Class::ALL.len()],
+    /// By number of the first class; every event asks, so it is no map. One index for all classes of an event, so that
+    /// each value is looked through once.
+    indexes: Vec<Vec<(Vec<Class>, Index)>>,
 }
 
 impl Native {
     #[must_use]
     pub fn new(matchers: Vec<Matcher>) -> Self {
-        let of_class =
-            |class| Index::new(matchers.iter().enumerate().filter(move |(_, matcher)| matcher.class() == Some(class)));
-        Self { indexes: Class::ALL.map(of_class), matchers }
+        let mut indexes: Vec<Vec<(Vec<Class>, Index)>> = Class::ALL.map(|_| Vec::new()).into();
+        let single = Class::ALL.iter().map(std::slice::from_ref);
+        for classes in COMBINED.iter().copied().chain(single) {
+            let meets = |matcher: &Matcher| matcher.class().is_some_and(|class| classes.contains(&class));
+            let index = Index::new(matchers.iter().enumerate().filter(|(_, matcher)| meets(matcher)));
+            if let Some(first) = classes.first() {
+                indexes[*first as usize].push((classes.to_vec(), index));
+            }
+        }
+        Self { indexes, matchers }
     }
 
     /// The matchers to look at, in ascending order.
     #[must_use]
     pub fn candidates(&self, view: &View<'_>) -> Vec<u32> {
+        let classes = view.classes();
         let mut found = Vec::new();
-        for class in view.classes() {
-            self.indexes[*class as usize].candidates(view, &mut found);
+        let Some(first) = classes.first() else { return found };
+        match self.indexes[*first as usize].iter().find(|(of, _)| of == classes) {
+            Some((_, index)) => index.candidates(view, &mut found),
+            None => classes.iter().flat_map(|class| &self.indexes[*class as usize]).for_each(|(of, index)| {
+                if of.len() == 1 {
+                    index.candidates(view, &mut found);
+                }
+            }),
         }
         found.sort_unstable();
         found.dedup();

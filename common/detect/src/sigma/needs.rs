@@ -24,7 +24,7 @@ pub enum Place {
     Anywhere,
 }
 
-/// A text in lower case, of ASCII letters only, in a field.
+/// A text in lower case, in a field.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Atom {
     pub field: FieldId,
@@ -37,7 +37,7 @@ pub struct Atom {
 pub struct Needs {
     pub atoms: Vec<Atom>,
     /// How many of 10,000 events have one of them, by estimate.
-    cost: u64,
+    pub cost: u64,
 }
 
 /// Texts that stand in very many values. What is part of one of them is as frequent.
@@ -50,7 +50,10 @@ const COMMON: &[&str] = &[
     "c:\\windows\\system32\\cmd.exe",
     "c:\\windows\\system32\\lsass.exe",
     "c:\\windows\\system32\\services.exe",
-    "c:\\windows\\system32\\ntdll.dll",
+    "|c:\\windows\\system32\\ntdll.dll+",
+    "|c:\\windows\\system32\\kernelbase.dll+",
+    "|c:\\windows\\system32\\kernel32.dll+",
+    "|unknown(0",
     "c:\\program files (x86)\\",
     "c:\\program files\\",
     "c:\\programdata\\microsoft\\windows\\",
@@ -85,21 +88,31 @@ const COMMON: &[&str] = &[
     "false",
 ];
 const COMMON_COST: u64 = 4000;
+/// Values that most events of their log have.
+const EVERYWHERE: &[&str] = &["execve", "execveat", "syscall", "path", "normal", "success", "valid", "tcp", "udp"];
+const EVERYWHERE_COST: u64 = 8000;
 
 impl Needs {
     fn of(field: FieldId, text: &str, place: Place, bytes_min: usize) -> Option<Self> {
-        // Beyond ASCII, folding a part may differ from folding the whole. A whole value is folded as one.
-        if place != Place::Whole && (!text.is_ascii() || text.len() < bytes_min) {
+        // A whole value is folded as one.
+        if place != Place::Whole && (text.len() < bytes_min || text.chars().any(folds_by_neighbours)) {
             return None;
         }
-        let text: Box<str> =
-            if place == Place::Whole { super::record::fold(text) } else { text.to_ascii_lowercase() }.into();
+        let text: Box<str> = super::record::fold(text).into();
         let cost = cost(&text, place) * if field == FieldId::EVERY { 20 } else { 1 };
         Some(Self { atoms: vec![Atom { field, text, place }], cost })
     }
 }
 
+/// The lower case of these depends on what stands beside them, or expressions and folding differ about it.
+const fn folds_by_neighbours(char: char) -> bool {
+    matches!(char, 'Σ' | 'σ' | 'ς' | 'ſ')
+}
+
 fn cost(text: &str, place: Place) -> u64 {
+    if place == Place::Whole && EVERYWHERE.contains(&text) {
+        return EVERYWHERE_COST;
+    }
     if COMMON.iter().any(|common| common.contains(text)) {
         return if matches!(place, Place::Anywhere | Place::Start) { COMMON_COST } else { COMMON_COST / 4 };
     }

@@ -8,6 +8,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use super::matcher::Matcher;
 use super::needs::{self, Atom, Place};
 use super::record::{FieldId, Record, Text};
+use super::whole::Wholes;
 
 /// A table of all states answers fastest; beyond so many bytes of texts it takes more memory than it is worth.
 const TABLE_BYTES_MAX: usize = 24 << 10;
@@ -23,7 +24,10 @@ pub struct Index {
 #[derive(Debug)]
 struct OfField {
     field: FieldId,
-    exact: HashMap<Box<str>, Vec<u32>>,
+    /// Values as they are, the most part of them numbers and words.
+    exact: Wholes,
+    /// What stands behind the last backslash, and behind the last slash: most rules name a program so.
+    names: [(char, Wholes); 2],
     texts: Option<AhoCorasick>,
     /// By pattern of `texts`: the rules that it makes candidates, and where in the value it must stand.
     rules: Vec<Vec<(u32, Place)>>,
@@ -73,11 +77,15 @@ impl Index {
 impl OfField {
     /// Beside it the rules for which no automaton could be built.
     fn new(field: FieldId, atoms: Vec<(Atom, u32)>) -> (Self, Vec<u32>) {
-        let mut exact: HashMap<Box<str>, Vec<u32>> = HashMap::new();
+        let mut exact = Wholes::default();
+        let mut names = [('\\', Wholes::default()), ('/', Wholes::default())];
         let mut texts: HashMap<Box<str>, Vec<(u32, Place)>> = HashMap::new();
         for (atom, rule) in atoms {
+            let name = |(part, _): &&mut (char, Wholes)| atom.place == Place::End && is_name(&atom.text, *part);
             if atom.place == Place::Whole {
-                exact.entry(atom.text).or_default().push(rule);
+                exact.add(&atom.text, rule);
+            } else if let Some((_, names)) = names.iter_mut().find(name) {
+                names.add(atom.text.get(1..).unwrap_or_default(), rule);
             } else {
                 texts.entry(atom.text).or_default().push((rule, atom.place));
             }
@@ -88,27 +96,27 @@ impl OfField {
         if automaton.is_none() {
             lost = rules.drain(..).flatten().map(|(rule, _)| rule).collect();
         }
-        (Self { field, exact, texts: automaton, rules }, lost)
+        (Self { field, exact, names, texts: automaton, rules }, lost)
     }
 
     fn look_at(&self, value: &Text<'_>, found: &mut Vec<u32>) {
-        if !self.exact.is_empty()
-            && let Some(rules) = self.exact.get(value.folded())
-        {
-            found.extend(rules);
+        // The automaton minds no case, and neither do the tables.
+        let text = if value.raw.is_ascii() { value.raw.as_ref() } else { value.folded() };
+        self.exact.find(text, found);
+        for (part, names) in self.names.iter().filter(|(_, names)| !names.is_empty()) {
+            if let Some((_, name)) = text.rsplit_once(*part) {
+                names.find(name, found);
+            }
         }
         let Some(texts) = &self.texts else { return };
-        let folded;
-        let text = match value.raw.is_ascii() {
-            // The automaton minds no case.
-            true => value.raw.as_ref(),
-            // An expression takes the long s for an s, folding does not.
-            false if value.raw.contains('\u{17f}') => {
-                folded = value.folded().replace('\u{17f}', "s");
-                &folded
-            }
-            false => value.folded(),
-        };
+        // An expression takes the long s for an s, folding does not.
+        if !text.is_ascii() && text.contains('ſ') {
+            self.look_for_texts(texts, &text.replace('ſ', "s"), found);
+        }
+        self.look_for_texts(texts, text, found);
+    }
+
+    fn look_for_texts(&self, texts: &AhoCorasick, text: &str, found: &mut Vec<u32>) {
         for hit in texts.find_overlapping_iter(text) {
             for (rule, place) in &self.rules[hit.pattern().as_usize()] {
                 let stands = match place {
@@ -124,12 +132,14 @@ impl OfField {
     }
 }
 
+/// `\cmd.exe`: it ends a value when it is all that stands behind the last backslash.
+fn is_name(text: &str, part: char) -> bool {
+    text.strip_prefix(part).is_some_and(|name| !name.contains(part))
+}
+
 fn automaton(patterns: &[Box<str>]) -> Option<AhoCorasick> {
     let bytes: usize = patterns.iter().map(|pattern| pattern.len()).sum();
     let kind = (bytes <= TABLE_BYTES_MAX).then_some(AhoCorasickKind::DFA);
-    AhoCorasick::builder()
-        .ascii_case_insensitive(true)
-        .kind(kind)
-        .build(patterns.iter().map(|pattern| pattern.as_bytes()))
-        .ok()
+    let patterns = patterns.iter().map(|pattern| pattern.as_bytes());
+    AhoCorasick::builder().ascii_case_insensitive(true).kind(kind).build(patterns).ok()
 }

@@ -70,11 +70,6 @@ impl<'e> View<'e> {
     pub fn classes(&self) -> &'static [Class] {
         Class::of(&self.event.activity)
     }
-
-    #[must_use]
-    pub fn event(&self) -> &'e Event {
-        self.event
-    }
 }
 
 impl Record for View<'_> {
@@ -99,7 +94,11 @@ impl Record for View<'_> {
 }
 
 fn read(event: &Event, field: Field) -> Values<'_> {
-    of_activity(&event.activity, field)
+    if field == Field::UtcTime {
+        return Values::One(Text::new(event.time.to_string()));
+    }
+    super::audited::read(event, field)
+        .or_else(|| of_activity(&event.activity, field))
         .or_else(|| event.process.as_deref().and_then(|process| of_process(process, field)))
         .unwrap_or(Values::None)
 }

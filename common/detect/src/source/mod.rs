@@ -88,7 +88,8 @@ impl Named {
                 service,
                 format!("a category and service `{}` together are not collected", text(&self.source.service)),
             )),
-            (_, None, None) => {
+            (Some(_), None, None) => Ok(Class::Command),
+            (None, None, None) => {
                 Err((self.place, format!("`logsource` names no category; there are {}", crate::sigma::class::words())))
             }
         }

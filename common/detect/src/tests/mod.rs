@@ -2,7 +2,10 @@
 //! Never: production code.
 
 mod drill;
+pub mod json;
 mod ordinary;
 mod pack;
 pub mod play;
 pub mod set;
+pub mod sigmahq;
+mod speed;

@@ -28,7 +28,7 @@ fn what_cannot_be_honoured_is_refused_where_it_stands() {
         (with("  s:\n    Image|endwith: /sh\n  condition: s"), "8:5", "no modifier `endwith`"),
         (with("  s:\n    Imgae: /sh\n  condition: s"), "8:5", "no event has a field `Imgae`"),
         (with("  s:\n    TargetFilename: /x\n  condition: s"), "8:5", "process_creation events have no field"),
-        (with("  s:\n    CommandLine|expand: '%x%'\n  condition: s"), "8:5", "`expand` is not supported"),
+        (with("  s:\n    CommandLine|expand: '%x%'\n  condition: s"), "8:25", "has no value in the configuration"),
         (with("  s:\n    Image: /sh\n  condition: s and t"), "9:20", "no selection `t`"),
         (with("  s:\n    Image: /sh\n  t:\n    Image: /x\n  condition: s"), "9:3", "never used"),
         (with("  s:\n    Image: /sh\n  condition: s | count() > 5"), "9:16", "correlation"),
