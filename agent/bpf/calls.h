@@ -26,9 +26,9 @@ static __always_inline bool first_time(struct task_struct *task, __u32 type, __u
 {
 	__u8 one = 1;
 	struct once_key key = { .about = about, .what = what, .kind = kind };
-	key.tgid = BPF_CORE_READ(task, tgid);
-	key.start = BPF_CORE_READ(task, group_leader, start_boottime);
-	key.exec = BPF_CORE_READ(task, self_exec_id);
+	key.tgid = task->tgid;
+	key.start = task->group_leader->start_boottime;
+	key.exec = task->self_exec_id;
 	if (bpf_map_update_elem(&ONCE, &key, &one, BPF_NOEXIST) == 0)
 		return true;
 	bump(&FILTERED, type);
@@ -91,7 +91,7 @@ static __always_inline void target_of(struct target *target, struct pid *pid)
  * keeps its number where that number means the same everywhere, else it is 0: unknown. */
 static __noinline int find_target(__u32 nr, struct target *target)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	struct pid *own = BPF_CORE_READ(task, thread_pid);
 	__u32 level = BPF_CORE_READ(own, level);
 	struct pid_namespace *ns = 0;
@@ -119,7 +119,7 @@ static __noinline int find_target(__u32 nr, struct target *target)
 /* args: the request of ptrace. */
 static __noinline int reached(__u16 what, __s64 request, struct target *target, __s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	__u32 slot = 0;
 	struct scratch *s = take(RECORD_CALL, &slot);
 	if (!s)
@@ -145,7 +145,7 @@ static __noinline int after_ptrace(__u64 request, __u32 nr, __s64 ret)
 	find_target(nr, &target);
 	bool attach = request == 16 || request == 0x4206;
 	/* A debugger pokes word by word. */
-	if (!attach && !first_time((void *)bpf_get_current_task(), RECORD_CALL, CALL_PTRACE, request, target.start_ns ^ target.pid))
+	if (!attach && !first_time(current_task(), RECORD_CALL, CALL_PTRACE, request, target.start_ns ^ target.pid))
 		return 0;
 	return reached(CALL_PTRACE, request, &target, ret);
 }
@@ -154,7 +154,7 @@ static __noinline int after_vm(__u16 what, __u32 nr, __s64 ret)
 {
 	struct target target = {};
 	find_target(nr, &target);
-	if (!first_time((void *)bpf_get_current_task(), RECORD_CALL, what, 0, target.start_ns ^ target.pid))
+	if (!first_time(current_task(), RECORD_CALL, what, 0, target.start_ns ^ target.pid))
 		return 0;
 	return reached(what, 0, &target, ret);
 }
@@ -171,7 +171,7 @@ static __always_inline struct pid *pid_of(struct file *file)
 static __noinline int after_getfd(__s64 pidfd, __s64 wanted, __s64 ret)
 {
 	struct target target = {};
-	struct file *file = file_of((void *)bpf_get_current_task(), pidfd);
+	struct file *file = file_of(current_task(), pidfd);
 	if (file)
 		target_of(&target, pid_of(file));
 	return reached(CALL_PIDFD_GETFD, wanted, &target, ret);
@@ -180,7 +180,7 @@ static __noinline int after_getfd(__s64 pidfd, __s64 wanted, __s64 ret)
 /* args: the flags. text 0: the name in the file's own dentry. */
 static __noinline int after_memfd(__s64 flags, __s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	__u32 slot = 0;
 	struct file *file = file_of(task, ret);
 	struct scratch *s = take(RECORD_CALL, &slot);
@@ -196,7 +196,7 @@ static __noinline int after_memfd(__s64 flags, __s64 ret)
 /* args: type, id, tag. text 0: the name. A refused program has no id, and the rest is what the caller asked for. */
 static __noinline int after_bpf(__u64 attr, __s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	__u32 slot = 0, type = 0;
 	struct scratch *s = take(RECORD_CALL, &slot);
 	if (!s)
@@ -222,7 +222,7 @@ static __noinline int after_bpf(__u64 attr, __s64 ret)
 /* text 0: place, source and kind of file system as the caller wrote them; text 1: the directory the place is relative to. */
 static __noinline int after_mount(struct pt_regs *regs, long nr, __s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	const void *place = (void *)regs->di, *source = (void *)regs->si, *kind = 0;
 	__s32 dir = -100;
 	__u32 slot = 0, n;
@@ -262,7 +262,7 @@ static __noinline int after_mount(struct pt_regs *regs, long nr, __s64 ret)
 /* text 1: the new root itself. */
 static __noinline int after_chroot(__s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	__u32 slot = 0;
 	struct scratch *s = take(RECORD_CALL, &slot);
 	if (!s)
@@ -277,7 +277,7 @@ static __noinline int after_chroot(__s64 ret)
 /* args: the call's number, then its own. text 0: up to two texts of the caller's. text 1: a file. */
 static __noinline int after_setting(__u16 what, struct pt_regs *regs, long nr, __s64 ret)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	__u32 slot = 0, n;
 	struct scratch *s = take(RECORD_CALL, &slot);
 	if (!s)
@@ -333,9 +333,9 @@ static __always_inline int after_call(struct pt_regs *regs, long nr, __s64 ret)
 	default:
 		return 0;
 	}
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	/* 32-bit calls have other numbers, and the agent does not tell of itself. */
-	if (BPF_CORE_READ(task, tgid) == SELF_TGID || BPF_CORE_READ(task, thread_info.status) & 2)
+	if (task->tgid == SELF_TGID || task->thread_info.status & 2)
 		return 0;
 	switch (nr) { /* a failure tells something too */
 	case NR_BPF:

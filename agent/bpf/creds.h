@@ -20,15 +20,15 @@ struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(
 
 static __always_inline void read_ids(union ids *ids, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	ids->uid = BPF_CORE_READ(cred, uid.val);
-	ids->suid = BPF_CORE_READ(cred, suid.val);
-	ids->euid = BPF_CORE_READ(cred, euid.val);
-	ids->fsuid = BPF_CORE_READ(cred, fsuid.val);
-	ids->gid = BPF_CORE_READ(cred, gid.val);
-	ids->sgid = BPF_CORE_READ(cred, sgid.val);
-	ids->egid = BPF_CORE_READ(cred, egid.val);
-	ids->fsgid = BPF_CORE_READ(cred, fsgid.val);
+	const struct cred *cred = task->cred;
+	ids->uid = cred->uid.val;
+	ids->suid = cred->suid.val;
+	ids->euid = cred->euid.val;
+	ids->fsuid = cred->fsuid.val;
+	ids->gid = cred->gid.val;
+	ids->sgid = cred->sgid.val;
+	ids->egid = cred->egid.val;
+	ids->fsgid = cred->fsgid.val;
 	/* A capability set is two words of 32 bits or one of 64: eight bytes either way. */
 	bpf_probe_read_kernel(&ids->inheritable, 8, (void *)cred + bpf_core_field_offset(struct cred, cap_inheritable));
 	bpf_probe_read_kernel(&ids->permitted, 8, (void *)cred + bpf_core_field_offset(struct cred, cap_permitted));
@@ -47,7 +47,7 @@ static __noinline int before_creds(void)
 {
 	__u64 thread = bpf_get_current_pid_tgid();
 	union ids ids = {};
-	read_ids(&ids, (void *)bpf_get_current_task());
+	read_ids(&ids, current_task());
 	bpf_map_update_elem(&BEFORE, &thread, &ids, BPF_ANY);
 	return 0;
 }
@@ -78,8 +78,8 @@ static __noinline int after_creds(struct task_struct *task)
 	__u32 slot = 0, tgid = thread >> 32;
 	struct told_ids now = {};
 	read_ids(&now.ids, task);
-	now.start = BPF_CORE_READ(task, group_leader, start_boottime);
-	now.exec = BPF_CORE_READ(task, self_exec_id);
+	now.start = task->group_leader->start_boottime;
+	now.exec = task->self_exec_id;
 	union ids *was = bpf_map_lookup_elem(&BEFORE, &thread);
 	__u8 kind = CREDS_USER;
 	if (was) {
@@ -135,14 +135,14 @@ static __always_inline int after_setns(struct task_struct *task, __s64 fd, __s64
 	return namespace_record(task, CALL_SETNS, ns, flags);
 }
 
-#define NEW_IN(field, flag) (BPF_CORE_READ(theirs, field) != BPF_CORE_READ(ours, field) ? (flag) : 0)
+#define NEW_IN(field, flag) (theirs->field != ours->field ? (flag) : 0)
 
 /* A child that was born into namespaces of its own: it did what unshare(2) does. */
 static __noinline int after_birth(struct task_struct *parent, struct task_struct *child)
 {
-	struct nsproxy *ours = BPF_CORE_READ(parent, nsproxy), *theirs = BPF_CORE_READ(child, nsproxy);
+	struct nsproxy *ours = parent->nsproxy, *theirs = child->nsproxy;
 	__s64 flags = 0;
-	if (BPF_CORE_READ(parent, cred, user_ns) != BPF_CORE_READ(child, cred, user_ns))
+	if (parent->cred->user_ns != child->cred->user_ns)
 		flags = 0x10000000;
 	if (ours != theirs)
 		flags |= NEW_IN(mnt_ns, 0x20000) | NEW_IN(cgroup_ns, 0x2000000) | NEW_IN(uts_ns, 0x4000000) | NEW_IN(ipc_ns, 0x8000000)

@@ -35,7 +35,7 @@ static __always_inline bool noisy(unsigned long magic)
 static __always_inline void send_file(struct scratch *s, __u32 len)
 {
 	if (!held_back(s))
-		send(&FILES, s, len, RECORD_FILE, WAKE_IF_CAUGHT_UP);
+		send(&FILES, s, len, RECORD_FILE, WAKE_FILES);
 }
 
 static __noinline int object_record(struct dentry *dentry, struct vfsmount *mnt, __u8 activity)
@@ -46,7 +46,7 @@ static __noinline int object_record(struct dentry *dentry, struct vfsmount *mnt,
 		return 0;
 	struct file_record *r = (void *)s;
 	struct inode *inode = BPF_CORE_READ(dentry, d_inode);
-	fill_head(&r->head, RECORD_FILE, (void *)bpf_get_current_task());
+	fill_head(&r->head, RECORD_FILE, current_task());
 	r->activity = activity;
 	r->form = FORM_PARTS;
 	r->ino = BPF_CORE_READ(inode, i_ino);
@@ -82,7 +82,7 @@ static __noinline int special_record(struct file *file, __u16 what, struct task_
 		return 0;
 	struct call_record *r = (void *)s;
 	__builtin_memset(r, 0, sizeof(*r));
-	fill_head(&r->head, RECORD_CALL, (void *)bpf_get_current_task());
+	fill_head(&r->head, RECORD_CALL, current_task());
 	r->what = what;
 	r->args[0] = writable;
 	r->target_pid = BPF_CORE_READ(target, tgid);
@@ -122,8 +122,8 @@ static __noinline int special_opened(struct file *file, struct inode *inode, __u
 		if (!pid)
 			return writable && BPF_CORE_READ(proc, sysctl) ? special_record(file, CALL_PARAMETER, 0, 1) : 0;
 		bpf_probe_read_kernel_str(key.name, sizeof(key.name), BPF_CORE_READ(dentry, d_name.name));
-		struct task_struct *target = task_of(pid), *task = (void *)bpf_get_current_task();
-		if (!NAMED(&key, "mem") || !target || BPF_CORE_READ(target, tgid) == BPF_CORE_READ(task, tgid))
+		struct task_struct *target = task_of(pid), *task = current_task();
+		if (!NAMED(&key, "mem") || !target || BPF_CORE_READ(target, tgid) == task->tgid)
 			return 0;
 		return special_record(file, CALL_PROC_MEM, target, writable);
 	}
@@ -159,7 +159,7 @@ static __noinline int opened(struct file *file)
 	struct dentry *dentry = BPF_CORE_READ(file, f_path.dentry);
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	__u32 kind = BPF_CORE_READ(inode, i_mode) & 0170000;
-	if (kind == 0100000 && !(mode & (FMODE_CREATED | FMODE_WRITE)) && surely_unwatched(dentry))
+	if (kind == 0100000 && !(mode & (FMODE_CREATED | FMODE_WRITE)) && surely_unwatched(BPF_CORE_READ(dentry, d_name.len)))
 		return filtered(RECORD_FILE);
 	if (kind != 0100000)
 		return raw(kind, inode) ? file_record(file, FILE_RAW_ACCESS) : 0;

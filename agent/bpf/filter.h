@@ -279,7 +279,7 @@ __noinline int held_back(struct scratch *s)
 	struct file_record *r = (void *)s;
 	if (!((config->activities >> (r->activity & 31)) & 1) || can_run(r->mode) || path_wanted(s, config))
 		return 0;
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	if (watched(task))
 		return 0;
 	struct session *session = session_at_work(task);
@@ -294,11 +294,11 @@ __noinline int held_back(struct scratch *s)
 }
 
 /* Whether no watched file is called so, by the length alone: most opens for reading end here. */
-static __always_inline bool surely_unwatched(struct dentry *dentry)
+static __always_inline bool surely_unwatched(__u32 len)
 {
 	__u32 zero = 0;
 	struct filter_config *config = bpf_map_lookup_elem(&FILTER_CONFIG, &zero);
-	return config && (config->unwatched_lengths >> (BPF_CORE_READ(dentry, d_name.len) & 63)) & 1;
+	return config && (config->unwatched_lengths >> (len & 63)) & 1;
 }
 
 #endif

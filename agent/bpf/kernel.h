@@ -38,7 +38,7 @@ struct file { unsigned int f_mode; long long f_pos; void *private_data; struct i
 struct file___counted { atomic_long_t f_count; }; /* before 6.13 */
 struct file___ref { file_ref_t f_ref; };          /* since 6.13: one reference is 0 */
 struct fdtable { unsigned int max_fds; struct file **fd; unsigned long *open_fds; };
-struct files_struct { struct fdtable *fdt; };
+struct files_struct { struct fdtable *fdt; struct file *fd_array[64]; };
 struct fs_struct { struct path root, pwd; };
 
 struct proc_ns_operations { const char *name; };
@@ -58,7 +58,7 @@ struct proc_inode { struct pid *pid; struct ctl_table_header *sysctl; struct ino
 struct signal_struct { atomic_t live; int group_exit_code; unsigned int flags; struct pid *pids[4]; };
 typedef struct { __u64 val; } kernel_cap_t; /* two halves before 6.3: the same eight bytes here */
 struct cred { kuid_t uid; kgid_t gid; kuid_t suid; kgid_t sgid; kuid_t euid; kgid_t egid; kuid_t fsuid; kgid_t fsgid; kernel_cap_t cap_inheritable, cap_permitted, cap_effective; struct user_namespace *user_ns; };
-struct mm_struct { unsigned long arg_start, arg_end, env_start, env_end; struct file *exe_file; };
+struct mm_struct { unsigned long start_stack, arg_start, arg_end, env_start, env_end; struct file *exe_file; };
 struct bpf_prog_aux { __u32 id; char name[16]; };
 struct bpf_prog { enum bpf_prog_type type; __u8 tag[8]; struct bpf_prog_aux *aux; };
 struct vm_area_struct { struct file *vm_file; void *anon_vma; };

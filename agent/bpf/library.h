@@ -73,7 +73,7 @@ static __noinline bool new_pair(struct task_struct *task, struct inode *library,
 	key.program_dev = BPF_CORE_READ(program, i_sb, s_dev);
 	/* Group or others may write it, it is not root's, or it has no name. */
 	if (BPF_CORE_READ(library, i_mode) & 022 || BPF_CORE_READ(library, i_uid.val) || !BPF_CORE_READ(library, i_nlink))
-		key.image = BPF_CORE_READ(task, group_leader, start_boottime) + BPF_CORE_READ(task, self_exec_id);
+		key.image = task->group_leader->start_boottime + task->self_exec_id;
 	if (bpf_map_update_elem(&PAIRS, &key, &one, BPF_NOEXIST) == 0)
 		return true;
 	bump(&FILTERED, RECORD_LIBRARY);
@@ -97,7 +97,7 @@ static __noinline int library_record(struct task_struct *task, struct file *file
 	r->size = BPF_CORE_READ(inode, i_size);
 	n = put_path(s, sizeof(*r), BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt));
 	r->path_len = n;
-	send(&FILES, s, sizeof(*r) + n, RECORD_LIBRARY, WAKE_IF_CAUGHT_UP);
+	send(&FILES, s, sizeof(*r) + n, RECORD_LIBRARY, WAKE_FILES);
 	give(slot);
 	return 0;
 }

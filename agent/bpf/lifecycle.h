@@ -5,10 +5,12 @@
 
 #include "record.h"
 #include "calls.h"
+#include "env.h"
 #include "watch.h"
 
 static __always_inline __u32 pid_namespace_of(struct task_struct *task)
 {
+	/* A bare address: to one of a known type older verifiers let nobody add what is not constant. */
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
 	__u32 level = BPF_CORE_READ(pid, level);
 	struct pid_namespace *ns = 0;
@@ -17,14 +19,10 @@ static __always_inline __u32 pid_namespace_of(struct task_struct *task)
 	return BPF_CORE_READ(ns, ns.inum);
 }
 
-static __noinline __u32 stream_of(struct task_struct *task, __u32 fd)
+static __always_inline __u32 stream_kind(__u32 mode, __u32 device)
 {
-	struct file *file = file_of(task, fd);
-	if (!file)
-		return STREAM_CLOSED;
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	__u32 device = BPF_CORE_READ(inode, i_rdev), major = device >> 20;
-	switch (BPF_CORE_READ(inode, i_mode) & 0170000) {
+	__u32 major = device >> 20;
+	switch (mode & 0170000) {
 	case 0010000:
 		return STREAM_PIPE;
 	case 0140000:
@@ -40,55 +38,38 @@ static __noinline __u32 stream_of(struct task_struct *task, __u32 fd)
 	return STREAM_FILE;
 }
 
-#define VARIABLE_MAX 1024
-#define VARIABLES_MAX 128 /* some 50 ns each: what an ordinary login has three times over */
-#define PRELOAD_MAX 3072
-
-struct environment { struct scratch *s; __u64 at, end; __u32 begin, out, within; };
-
-/* Eight letters as the memory has them: the programs compare them at once, the agent compares the whole name. */
-#define LETTERS(a, b, c, d, e, f, g, h) \
-	((__u64)(h) << 56 | (__u64)(g) << 48 | (__u64)(f) << 40 | (__u64)(e) << 32 | (__u64)(d) << 24 | (c) << 16 | (b) << 8 | (a))
-
-static __always_inline bool of_the_linker(__u64 name)
+static __noinline __u32 stream_of(struct task_struct *task, __u32 fd)
 {
-	return name == LETTERS('L', 'D', '_', 'P', 'R', 'E', 'L', 'O') || name == LETTERS('L', 'D', '_', 'A', 'U', 'D', 'I', 'T') ||
-	       name == LETTERS('L', 'D', '_', 'L', 'I', 'B', 'R', 'A');
+	struct file *file = file_of(task, fd);
+	if (!file)
+		return STREAM_CLOSED;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	return stream_kind(BPF_CORE_READ(inode, i_mode), BPF_CORE_READ(inode, i_rdev));
 }
 
-static int one_variable(__u32 i, struct environment *e)
+static __always_inline __u32 stream_in(struct file *file)
 {
-	if (e->at >= e->end || e->out > SCRATCH_MASK)
-		return 1;
-	__u64 name = 0;
-	void *here = &e->s->bytes[e->out & SCRATCH_MASK];
-	long n = bpf_probe_read_user_str(here, VARIABLE_MAX, (void *)e->at);
-	if (n <= 0)
-		return 1;
-	bpf_probe_read_kernel(&name, sizeof(name), here);
-	if (!e->within && e->out - e->begin < PRELOAD_MAX && of_the_linker(name))
-		e->out += n;
-	/* A full buffer may hold the beginning only: what follows is then no variable of its own. */
-	e->within = n == VARIABLE_MAX;
-	e->at += n - e->within;
-	return 0;
+	return file ? stream_kind(file->f_inode->i_mode, file->f_inode->i_rdev) : STREAM_CLOSED;
 }
 
-/* The variables by which the dynamic linker is told to load what the program did not ask for. */
-static __noinline __u32 put_preload(struct scratch *s, __u32 at, struct mm_struct *mm)
+static __always_inline void streams(struct exec_record *r, struct task_struct *task)
 {
-	struct environment e = { s, BPF_CORE_READ(mm, env_start), BPF_CORE_READ(mm, env_end), at, at, 0 };
-	bpf_loop(VARIABLES_MAX, one_variable, &e, 0);
-	if (e.at < e.end)
-		((struct exec_record *)s)->head.flags |= EXEC_ENV_MORE;
-	return e.out - at;
+	struct files_struct *files = task->files;
+	/* The table that every process begins with has pointers of a known type; one that has grown lies elsewhere. */
+	if ((__u64)files->fdt->fd == (__u64)&files->fd_array) {
+		r->stream[0] = stream_in(files->fd_array[0]);
+		r->stream[1] = stream_in(files->fd_array[1]);
+	} else {
+		r->stream[0] = stream_of(task, 0);
+		r->stream[1] = stream_of(task, 1);
+	}
 }
 
 /* For `#!` the kernel runs another file than the one that was asked for. */
 static __noinline __u32 put_script(struct scratch *s, __u32 at, struct linux_binprm *bprm)
 {
-	const char *asked = BPF_CORE_READ(bprm, filename);
-	if (asked == BPF_CORE_READ(bprm, interp) || at > SCRATCH_MASK)
+	const char *asked = bprm->filename;
+	if (asked == bprm->interp || at > SCRATCH_MASK)
 		return 0;
 	long n = bpf_probe_read_kernel_str(&s->bytes[at & SCRATCH_MASK], TEXT_MAX, asked);
 	return n > 0 ? n : 0;
@@ -96,48 +77,60 @@ static __noinline __u32 put_script(struct scratch *s, __u32 at, struct linux_bin
 
 static __noinline int surroundings(struct exec_record *r, struct task_struct *task)
 {
-	const struct cred *cred = BPF_CORE_READ(task, cred);
-	r->uid = BPF_CORE_READ(cred, uid.val);
-	r->euid = BPF_CORE_READ(cred, euid.val);
-	r->gid = BPF_CORE_READ(cred, gid.val);
+	const struct cred *cred = task->cred;
+	struct nsproxy *namespaces = task->nsproxy;
+	r->uid = cred->uid.val;
+	r->euid = cred->euid.val;
+	r->gid = cred->gid.val;
 	BPF_CORE_READ_INTO(&r->capabilities, cred, cap_effective);
-	r->user_ns = BPF_CORE_READ(cred, user_ns, ns.inum);
-	r->mount_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	r->net_ns = BPF_CORE_READ(task, nsproxy, net_ns, ns.inum);
+	r->user_ns = cred->user_ns->ns.inum;
+	r->mount_ns = namespaces->mnt_ns->ns.inum;
+	r->net_ns = namespaces->net_ns->ns.inum;
 	r->pid_ns = pid_namespace_of(task);
-	r->loginuid = BPF_CORE_READ(task, loginuid.val);
+	r->loginuid = task->loginuid.val;
 	r->session = session_of(task);
-	r->stream[0] = stream_of(task, 0);
-	r->stream[1] = stream_of(task, 1);
+	streams(r, task);
 	return 0;
+}
+
+static __noinline __u32 put_image(struct scratch *s, __u32 at, struct file *exe)
+{
+	struct exec_record *r = (void *)s;
+	r->ino = r->dev = r->exe_bytes = 0;
+	/* Never; but the verifier of some kernels wants it asked. */
+	if (!exe)
+		return 0;
+	struct inode *inode = exe->f_inode;
+	r->ino = inode->i_ino;
+	r->dev = inode->i_sb->s_dev;
+	if (inode->i_nlink == 0)
+		r->head.flags |= EXEC_NO_NAME;
+	__u64 path = climb_path(s, at, exe->f_path.dentry, exe->f_path.mnt, PATH_KEEP);
+	r->exe_bytes = path >> 32;
+	return path;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	__u32 slot = 0;
-	bump(&RUNS, RUN_EXEC);
+	ran(RUN_EXEC);
 	struct scratch *s = take(RECORD_EXEC, &slot);
 	if (!s)
 		return 0;
 	struct exec_record *r = (void *)s;
+	struct found preload = {};
+	struct mm_struct *mm = task->mm;
+	find_preload(s, mm, &preload);
 	fill_head(&r->head, RECORD_EXEC, task);
-	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
-	r->ppid = BPF_CORE_READ(parent, tgid);
-	r->parent_start_ns = BPF_CORE_READ(parent, group_leader, start_boottime);
+	struct task_struct *parent = task->real_parent;
+	r->ppid = parent->tgid;
+	r->parent_start_ns = parent->group_leader->start_boottime;
 	BPF_CORE_READ_INTO(&r->comm, task, comm);
 	surroundings(r, task);
 
-	struct mm_struct *mm = BPF_CORE_READ(task, mm);
-	struct file *exe = BPF_CORE_READ(mm, exe_file);
-	struct inode *inode = BPF_CORE_READ(exe, f_inode);
-	r->ino = BPF_CORE_READ(inode, i_ino);
-	r->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	if (BPF_CORE_READ(inode, i_nlink) == 0)
-		r->head.flags |= EXEC_NO_NAME;
-
 	__u32 at = sizeof(*r), n;
-	__u64 start = BPF_CORE_READ(mm, arg_start), len = BPF_CORE_READ(mm, arg_end) - start;
+	__u64 start = mm->arg_start, len = mm->arg_end - start;
 	r->argv_bytes = len;
 	if (len > ARGV_MAX)
 		len = ARGV_MAX;
@@ -145,18 +138,19 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		len = 0;
 	r->argv_len = len;
 	at += len;
-	__u64 path = walk_path(s, at, BPF_CORE_READ(exe, f_path.dentry), BPF_CORE_READ(exe, f_path.mnt), PATH_KEEP);
-	r->exe_bytes = path >> 32;
-	at += r->exe_len = path;
-	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	at += n = put_path(s, at, BPF_CORE_READ(fs, pwd.dentry), BPF_CORE_READ(fs, pwd.mnt));
+	at += n = put_image(s, at, mm->exe_file);
+	r->exe_len = n;
+	struct fs_struct *fs = task->fs;
+	at += n = climb_path(s, at, fs->pwd.dentry, fs->pwd.mnt, PATH_KEEP);
 	r->cwd_len = n;
-	at += n = put_cgroup(s, at, BPF_CORE_READ(task, cgroups, dfl_cgrp, kn));
+	at += n = put_cgroup(s, at, task->cgroups->dfl_cgrp->kn);
 	r->cgroup_len = n;
 	at += n = put_script(s, at, bprm);
 	r->script_len = n;
-	at += n = put_preload(s, at, mm);
+	at += n = put_preload(s, at, &preload);
 	r->preload_len = n;
+	if (preload.more)
+		r->head.flags |= EXEC_ENV_MORE;
 	send(&LIFECYCLE, s, at, RECORD_EXEC, WAKE);
 	give(slot);
 	return 0;
@@ -165,15 +159,15 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	bump(&RUNS, RUN_FORK);
-	if (BPF_CORE_READ(child, pid) != BPF_CORE_READ(child, tgid))
+	ran(RUN_FORK);
+	if (child->pid != child->tgid)
 		return 0; /* a thread */
 	watch_child(parent, child);
 	struct fork_record r = {};
 	/* CLONE_PARENT makes a sibling: the kernel's own word on who the parent is. */
-	fill_head(&r.head, RECORD_FORK, BPF_CORE_READ(child, real_parent));
-	r.child_pid = BPF_CORE_READ(child, tgid);
-	r.child_start_ns = BPF_CORE_READ(child, start_boottime);
+	fill_head(&r.head, RECORD_FORK, child->real_parent);
+	r.child_pid = child->tgid;
+	r.child_start_ns = child->start_boottime;
 	emit(&LIFECYCLE, &r, sizeof(r), RECORD_FORK, RIDE_ALONG);
 	return after_birth(parent, child);
 }
@@ -183,10 +177,10 @@ static __always_inline void exit_record(struct task_struct *task)
 	struct exit_record r = {};
 	fill_head(&r.head, RECORD_EXIT, task);
 	/* 4: SIGNAL_GROUP_EXIT */
-	if (BPF_CORE_READ(task, signal, flags) & 4)
-		r.code = BPF_CORE_READ(task, signal, group_exit_code);
+	if (task->signal->flags & 4)
+		r.code = task->signal->group_exit_code;
 	else
-		r.code = BPF_CORE_READ(task, group_leader, exit_code);
+		r.code = task->group_leader->exit_code;
 	emit(&LIFECYCLE, &r, sizeof(r), RECORD_EXIT, RIDE_ALONG);
 }
 

@@ -17,7 +17,7 @@ enum { STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_CLOSE = 7, STATE_LISTEN 
 static __noinline int net_record(struct sock *sk, __u16 activity, struct connecting *who)
 {
 	struct net_record r = {};
-	fill_head(&r.head, RECORD_NET, (void *)bpf_get_current_task());
+	fill_head(&r.head, RECORD_NET, current_task());
 	if (who) {
 		r.head.pid = who->pid;
 		r.head.start_ns = who->start_ns;
@@ -58,13 +58,13 @@ static __always_inline void connected(struct sock *sk)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(on_socket_state, struct sock *sk, int old, int new)
 {
-	bump(&RUNS, RUN_SOCKET);
+	ran(RUN_SOCKET);
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	if (new == STATE_SYN_SENT && old == STATE_CLOSE) {
-		struct task_struct *task = (void *)bpf_get_current_task();
+		struct task_struct *task = current_task();
 		__u64 key = (__u64)sk;
-		struct connecting who = { .pid = BPF_CORE_READ(task, tgid), .start_ns = BPF_CORE_READ(task, group_leader, start_boottime) };
+		struct connecting who = { .pid = task->tgid, .start_ns = task->group_leader->start_boottime };
 		bpf_map_update_elem(&CONNECTING, &key, &who, BPF_ANY);
 	} else if (old == STATE_SYN_SENT) {
 		connected(sk);
@@ -95,7 +95,7 @@ static __noinline int unix_record(struct unix_sock *peer)
 	if (!s)
 		return 0;
 	struct unix_record *r = (void *)s;
-	fill_head(&r->head, RECORD_UNIX, (void *)bpf_get_current_task());
+	fill_head(&r->head, RECORD_UNIX, current_task());
 	__u32 n = put_path(s, sizeof(*r), dentry, BPF_CORE_READ(peer, path.mnt));
 	r->path_len = n;
 	r->pad[0] = r->pad[1] = r->pad[2] = 0;

@@ -54,7 +54,7 @@ static __noinline int seen_record(struct seen *seen)
 	if (!s)
 		return 0;
 	struct file_record *r = (void *)s;
-	fill_head(&r->head, RECORD_FILE, (void *)bpf_get_current_task());
+	fill_head(&r->head, RECORD_FILE, current_task());
 	r->activity = seen->activity;
 	r->form = FORM_PARTS;
 	r->ino = seen->ino;
@@ -90,7 +90,9 @@ static __noinline int settle(__u32 of, __s64 result)
 static __always_inline void forget_thread(void)
 {
 	__u64 task = bpf_get_current_pid_tgid();
-	bpf_map_delete_elem(&SEEN, &task);
+	/* By system call nothing is remembered. */
+	if (!needed(FAMILY_NAMES) || !needed(FAMILY_CHANGES))
+		bpf_map_delete_elem(&SEEN, &task);
 }
 
 /* The result, however many arguments this kernel's function has. */
@@ -115,7 +117,7 @@ static __always_inline struct vfsmount *any_mount(struct dentry *dentry)
 
 static __always_inline bool own_task(void)
 {
-	return bpf_get_current_pid_tgid() >> 32 == SELF_TGID;
+	return current_task()->tgid == SELF_TGID;
 }
 
 static __noinline int changed(struct dentry *dentry, struct vfsmount *mnt, __u8 activity)
@@ -128,16 +130,20 @@ static __noinline int changed(struct dentry *dentry, struct vfsmount *mnt, __u8 
 SEC("fentry/security_file_open")
 int BPF_PROG(on_open, struct file *file)
 {
-	bump(&RUNS, RUN_OPEN);
-	return own_task() ? 0 : opened(file);
+	ran(RUN_OPEN);
+	if (own_task())
+		return 0;
+	/* As in after_open, but here the file has a type, and its fields are loads. */
+	bool plain = !(file->f_mode & (FMODE_CREATED | FMODE_WRITE | FMODE_NOACCOUNT)) && (file->f_inode->i_mode & 0170000) == 0100000;
+	return plain && surely_unwatched(file->f_path.dentry->d_name.len) ? filtered(RECORD_FILE) : opened(file);
 }
 
 /* In the task that let go of it last, or in a thread of the kernel's when that was no task. A mapping holds the file too. */
 SEC("fentry/__fput")
 int BPF_PROG(on_last_close, struct file *file)
 {
-	bump(&RUNS, RUN_LAST_CLOSE);
-	__u32 mode = BPF_CORE_READ(file, f_mode);
+	ran(RUN_LAST_CLOSE);
+	__u32 mode = file->f_mode;
 	if (!(mode & FMODE_WRITE) || (mode & FMODE_NOACCOUNT) || own_task() || !regular(BPF_CORE_READ(file, f_inode)))
 		return 0;
 	return file_record(file, FILE_WRITE);
@@ -154,7 +160,7 @@ int BPF_PROG(on_path_rename, struct path *old_dir, struct dentry *old, struct pa
 SEC("fexit/vfs_rename")
 int BPF_PROG(on_renamed)
 {
-	bump(&RUNS, RUN_RENAME);
+	ran(RUN_RENAME);
 	return settle(1 << FILE_RENAME, result_of(ctx));
 }
 
@@ -180,7 +186,7 @@ int BPF_PROG(on_path_rmdir, struct path *dir, struct dentry *dentry)
 SEC("fexit/vfs_unlink")
 int BPF_PROG(on_unlinked)
 {
-	bump(&RUNS, RUN_DELETE);
+	ran(RUN_DELETE);
 	return settle(1 << FILE_DELETE, result_of(ctx));
 }
 
@@ -208,7 +214,7 @@ int BPF_PROG(on_path_symlink, struct path *dir, struct dentry *dentry)
 SEC("fexit/vfs_link")
 int BPF_PROG(on_linked)
 {
-	bump(&RUNS, RUN_LINK);
+	ran(RUN_LINK);
 	return settle(1 << FILE_CREATE, result_of(ctx));
 }
 
@@ -252,28 +258,28 @@ int BPF_PROG(on_path_chown, struct path *path)
 SEC("fexit/notify_change")
 int BPF_PROG(on_changed)
 {
-	bump(&RUNS, RUN_CHANGE);
+	ran(RUN_CHANGE);
 	return settle(1 << FILE_MODE | 1 << FILE_OWNER, result_of(ctx));
 }
 
 SEC("fexit/vfs_utimes")
 int BPF_PROG(on_times_set, struct path *path)
 {
-	bump(&RUNS, RUN_TIMES);
+	ran(RUN_TIMES);
 	return result_of(ctx) ? 0 : changed(BPF_CORE_READ(path, dentry), BPF_CORE_READ(path, mnt), FILE_ATTRIBUTES);
 }
 
 SEC("fexit/vfs_truncate")
 int BPF_PROG(on_truncated, struct path *path)
 {
-	bump(&RUNS, RUN_TRUNCATE);
+	ran(RUN_TRUNCATE);
 	return result_of(ctx) ? 0 : changed(BPF_CORE_READ(path, dentry), BPF_CORE_READ(path, mnt), FILE_WRITE);
 }
 
 SEC("fexit/vfs_setxattr")
 int BPF_PROG(on_xattr_set, void *idmap, struct dentry *dentry)
 {
-	bump(&RUNS, RUN_XATTR);
+	ran(RUN_XATTR);
 	return result_of(ctx) ? 0 : changed(dentry, any_mount(dentry), FILE_ATTRIBUTES);
 }
 
@@ -286,7 +292,7 @@ int BPF_PROG(on_xattr_removed, void *idmap, struct dentry *dentry)
 SEC("fexit/vfs_fileattr_set")
 int BPF_PROG(on_flags_set, void *idmap, struct dentry *dentry)
 {
-	bump(&RUNS, RUN_FLAGS);
+	ran(RUN_FLAGS);
 	return result_of(ctx) ? 0 : changed(dentry, any_mount(dentry), FILE_ATTRIBUTES);
 }
 

@@ -16,22 +16,22 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline bool own(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, tgid) == SELF_TGID;
+	return task->tgid == SELF_TGID;
 }
 
 /* 32-bit calls have other numbers: without this they would be taken for something else. */
 static __always_inline bool compat(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, thread_info.status) & 2;
+	return task->thread_info.status & 2;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	bump(&RUNS, RUN_EXIT);
+	ran(RUN_EXIT);
 	forget_thread();
 	/* The last thread of the group: exit codes of others mean nothing to anybody. */
-	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+	if (task->signal->live.counter != 0)
 		return 0;
 	if (needed(FAMILY_CLOSE) && !own(task))
 		before_close_range(0, CLOSE_FILES_MAX);
@@ -43,12 +43,10 @@ int BPF_PROG(on_exit, struct task_struct *task)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs *regs, long nr)
 {
-	if (changes_creds(nr) && needed(FAMILY_CREDS))
-		return before_creds();
 	if (nr != NR_CLOSE && nr != NR_DUP2 && nr != NR_DUP3 && nr != NR_CLOSE_RANGE)
-		return 0;
-	bump(&RUNS, RUN_SYS_ENTER);
-	struct task_struct *task = (void *)bpf_get_current_task();
+		return changes_creds(nr) && needed(FAMILY_CREDS) ? before_creds() : 0;
+	ran(RUN_SYS_ENTER);
+	struct task_struct *task = current_task();
 	if (own(task) || compat(task))
 		return 0;
 	if (nr == NR_CLOSE_RANGE)
@@ -67,16 +65,16 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	unsigned long nr = regs->orig_ax;
 	if (nr >= NUMBERS)
 		return 0;
-	/* The commonest call of all: only standard input matters. */
-	if (nr == NR_READ && regs->di)
-		return 0;
 	__u32 family = FAMILY_OF[nr];
-	if (!family)
+	/* Of the commonest calls of all only standard input and executable memory matter. */
+	if (!family || (family == FAMILY_STDIN && regs->di) || (family == FAMILY_MEMORY && !(regs->dx & PROT_EXEC)))
 		return 0;
-	bump(&RUNS, RUN_SYS_EXIT);
-	struct task_struct *task = (void *)bpf_get_current_task();
+	ran(RUN_SYS_EXIT);
+	struct task_struct *task = current_task();
 	if (!needed(family) || compat(task))
 		return 0;
+	if (family == FAMILY_OPEN)
+		return ret >= 0 && !own(task) ? after_open(task, ret) : 0;
 	if (family & (FAMILY_NETWORK | FAMILY_UNIX))
 		return after_network_call(task, regs, nr, ret);
 	if (family == FAMILY_STDIN)
@@ -94,13 +92,13 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 SEC("fexit/__x64_sys_finit_module")
 int BPF_PROG(on_finit_module, struct pt_regs *regs)
 {
-	return module_record((void *)bpf_get_current_task(), (__s32)BPF_CORE_READ(regs, di), result_of(ctx));
+	return module_record(current_task(), (__s32)BPF_CORE_READ(regs, di), result_of(ctx));
 }
 
 SEC("fexit/__x64_sys_init_module")
 int BPF_PROG(on_init_module)
 {
-	return module_record((void *)bpf_get_current_task(), -1, result_of(ctx));
+	return module_record(current_task(), -1, result_of(ctx));
 }
 
 SEC("lsm/bprm_check_security")

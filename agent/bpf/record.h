@@ -77,11 +77,31 @@ static __always_inline void bump(void *map, __u32 index)
 		__sync_fetch_and_add(count, 1);
 }
 
+/* Of runs it matters whether there were any: one that is lost to an interrupt is cheaper than an atomic addition each time. */
+static __always_inline void ran(enum run run)
+{
+	__u32 index = run;
+	__u64 *count = bpf_map_lookup_elem(&RUNS, &index);
+	if (count)
+		*(volatile __u64 *)count += 1;
+}
+
+/* Of its own type to the verifier: its fields are then loads, where a bare address takes a call for each. */
+static __always_inline struct task_struct *current_task(void)
+{
+	return (struct task_struct *)bpf_get_current_task_btf();
+}
+
 /* What a program leaves out is counted as well. */
 static __always_inline int filtered(__u32 type)
 {
 	bump(&FILTERED, type);
 	return 0;
+}
+
+static __always_inline bool claim(struct slots *slots, __u32 i)
+{
+	return __sync_val_compare_and_swap(&slots->taken[i], 0, 1) == 0;
 }
 
 /* Slots are claimed, not stacked: a preempted program keeps its own whatever the order of return. */
@@ -91,16 +111,16 @@ static __always_inline struct scratch *take(__u32 type, __u32 *slot)
 	struct slots *slots = bpf_map_lookup_elem(&SLOTS, &zero);
 	if (!slots)
 		return 0;
-	for (__u32 i = 0; i < SCRATCH_SLOTS; i++) {
-		if (__sync_val_compare_and_swap(&slots->taken[i], 0, 1) == 0) {
-			struct scratch *s = bpf_map_lookup_elem(&SCRATCH, &i);
-			if (!s)
-				return 0;
-			/* Written and read back: the verifier then looks at what follows once and not once for each slot. */
-			*(volatile __u32 *)&s->slot = i;
-			*slot = *(volatile __u32 *)&s->slot;
-			return s;
-		}
+	/* Not a loop: a counter on the stack is none to the verifier. */
+	__u32 i = claim(slots, 0) ? 0 : claim(slots, 1) ? 1 : claim(slots, 2) ? 2 : SCRATCH_SLOTS;
+	if (i < SCRATCH_SLOTS) {
+		struct scratch *s = bpf_map_lookup_elem(&SCRATCH, &i);
+		if (!s)
+			return 0;
+		/* Written and read back: the verifier then looks at what follows once and not once for each slot. */
+		*(volatile __u32 *)&s->slot = i;
+		*slot = *(volatile __u32 *)&s->slot;
+		return s;
 	}
 	bump(&PRODUCED, type);
 	bump(&LOST, type);
@@ -116,23 +136,41 @@ static __always_inline void give(__u32 slot)
 		__sync_val_compare_and_swap(&slots->taken[slot & SCRATCH_SLOTS], 1, 0);
 }
 
-/* What a detection may stand on wakes the consumer at once. Forks and exits ride along with the next such record or wait
- * for the consumer's own look, at most a tenth of a second: a wake-up costs the traced task more than the record does.
- * The ring's own rule (wake when the consumer had caught up) does not hold once records may lie there unannounced, so
- * the lifecycle ring says it outright; the file ring, whose records all follow the rule, keeps it. */
-#define WAKE BPF_RB_FORCE_WAKEUP
-#define RIDE_ALONG BPF_RB_NO_WAKEUP
-#define WAKE_IF_CAUGHT_UP 0
+/* What a detection may stand on wakes the consumer, where it sleeps. Forks and exits ride along with the next such record
+ * or wait for the consumer's own look, at most a tenth of a second. A wake-up is an interrupt that costs the traced task more
+ * than the record does, and the ring's own rules cannot tell a consumer that sleeps from one that gathers or reads: it says
+ * so itself, by one bit for each ring (agent/src/sensor/bpf/doorbell.rs). */
+enum wake { RIDE_ALONG = 0, WAKE = 1, WAKE_FILES = 2 };
 
-/* Every record leaves through here, so that what was produced is delivered or counted as lost. */
-static __always_inline void emit(void *ring, void *record, __u64 len, __u32 type, __u64 wake)
+struct { __uint(type, BPF_MAP_TYPE_ARRAY); __uint(max_entries, 1); __type(key, __u32); __type(value, __u64); } SLEEPING SEC(".maps");
+
+/* After the record, never before it: the consumer sets its bit and then looks once more, so that one of the two sees the
+ * other. The first who takes the bit away rings; a discarded record is the only bell without a text. */
+static __always_inline void ring_for(void *ring, __u64 bit)
 {
-	bump(&PRODUCED, type);
-	if (bpf_ringbuf_output(ring, record, len, wake))
-		bump(&LOST, type);
+	__u32 zero = 0;
+	__u64 *sleeping = bpf_map_lookup_elem(&SLEEPING, &zero);
+	if (!sleeping || !(*(volatile __u64 *)sleeping & bit) || !(__sync_fetch_and_and(sleeping, ~bit) & bit))
+		return;
+	void *bell = bpf_ringbuf_reserve(ring, 8, 0);
+	if (bell)
+		bpf_ringbuf_discard(bell, BPF_RB_FORCE_WAKEUP);
+	else
+		/* A full ring: the next record tries again, or the consumer looks by itself. */
+		__sync_fetch_and_or(sleeping, bit);
 }
 
-static __always_inline void send(void *ring, struct scratch *s, __u64 len, __u32 type, __u64 wake)
+/* Every record leaves through here, so that what was produced is delivered or counted as lost. */
+static __always_inline void emit(void *ring, void *record, __u64 len, __u32 type, enum wake wake)
+{
+	bump(&PRODUCED, type);
+	if (bpf_ringbuf_output(ring, record, len, BPF_RB_NO_WAKEUP))
+		bump(&LOST, type);
+	else if (wake)
+		ring_for(ring, wake);
+}
+
+static __always_inline void send(void *ring, struct scratch *s, __u64 len, __u32 type, enum wake wake)
 {
 	if (len > sizeof(*s))
 		len = sizeof(*s);
@@ -142,7 +180,7 @@ static __always_inline void send(void *ring, struct scratch *s, __u64 len, __u32
 static __always_inline __u32 session_of(struct task_struct *task)
 {
 	__u32 nr = 0;
-	struct pid *session = BPF_CORE_READ(task, signal, pids[3]);
+	struct pid *session = task->signal->pids[3];
 	/* The array's declared length differs between kernels, its place does not need it. */
 	if (session)
 		bpf_probe_read_kernel(&nr, sizeof(nr), (void *)session + bpf_core_field_offset(struct pid, numbers));
@@ -153,15 +191,29 @@ static __always_inline void fill_head(struct record_head *head, __u16 type, stru
 {
 	head->type = type;
 	head->flags = 0;
-	head->pid = BPF_CORE_READ(task, tgid);
+	head->pid = task->tgid;
 	head->time_ns = bpf_ktime_get_boot_ns();
-	head->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	head->start_ns = task->group_leader->start_boottime;
 }
 
 struct walk { struct scratch *s; struct dentry *dentry; struct mount *mnt; __u32 end, stop, whole; };
 
+/* False: the name cannot be read. Whatever follows a full scratch is counted and no more. */
+static __always_inline bool put_name(struct walk *walk, __u32 len, const unsigned char *name)
+{
+	walk->whole += len + 1;
+	if (walk->end > SCRATCH_MASK || walk->end > walk->stop)
+		return true;
+	long n = bpf_probe_read_kernel_str(&walk->s->bytes[walk->end & SCRATCH_MASK], NAME_MAX_PICKET, name);
+	if (n <= 0)
+		return false;
+	walk->end += n;
+	return true;
+}
+
 static int one_step_up(__u32 i, struct walk *walk)
 {
+	struct qstr name;
 	struct dentry *dentry = walk->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
 	struct mount *mnt = walk->mnt;
 	struct dentry *root = BPF_CORE_READ(mnt, mnt.mnt_root);
@@ -173,17 +225,9 @@ static int one_step_up(__u32 i, struct walk *walk)
 		walk->mnt = up;
 		return 0;
 	}
-	walk->whole += BPF_CORE_READ(dentry, d_name.len) + 1;
+	BPF_CORE_READ_INTO(&name, dentry, d_name);
 	walk->dentry = parent;
-	/* Whatever follows is counted and no more. */
-	if (walk->end > SCRATCH_MASK || walk->end > walk->stop)
-		return 0;
-	const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
-	long n = bpf_probe_read_kernel_str(&walk->s->bytes[walk->end & SCRATCH_MASK], NAME_MAX_PICKET, name);
-	if (n <= 0)
-		return 1;
-	walk->end += n;
-	return 0;
+	return !put_name(walk, name.len, name.name);
 }
 
 /* Names from the last to the first, across mounts: how many bytes were kept (low half) and how many there are (high half).
@@ -193,6 +237,35 @@ static __noinline __u64 walk_path(struct scratch *s, __u32 at, struct dentry *de
 {
 	struct walk walk = { s, dentry, (void *)vfs - bpf_core_field_offset(struct mount, mnt), at, at + keep };
 	bpf_loop(STEPS_MAX, one_step_up, &walk, 0);
+	return (__u64)walk.whole << 32 | (walk.end - at);
+}
+
+struct climb { struct walk walk; struct dentry *at, *root; __u64 top; };
+
+static int one_name_up(__u32 i, struct climb *climb)
+{
+	struct dentry *dentry = climb->at, *parent = dentry->d_parent;
+	if (dentry == climb->root || dentry == parent) {
+		climb->top = dentry == climb->root;
+		return 1;
+	}
+	climb->at = parent;
+	return !put_name(&climb->walk, dentry->d_name.len, dentry->d_name.name);
+}
+
+/* The same as walk_path for pointers whose type the verifier knows: within the first mount nothing has to be called to
+ * read a field. */
+static __noinline __u64 climb_path(struct scratch *s, __u32 at, struct dentry *dentry, struct vfsmount *vfs, __u32 keep)
+{
+	struct climb climb = { { s, 0, 0, at, at + keep }, dentry, vfs->mnt_root, 0 };
+	bpf_loop(STEPS_MAX, one_name_up, &climb, 0);
+	struct walk walk = climb.walk;
+	struct mount *mnt = (void *)vfs - bpf_core_field_offset(struct mount, mnt), *up = BPF_CORE_READ(mnt, mnt_parent);
+	if (climb.top && up != mnt) {
+		walk.dentry = BPF_CORE_READ(mnt, mnt_mountpoint);
+		walk.mnt = up;
+		bpf_loop(STEPS_MAX, one_step_up, &walk, 0);
+	}
 	return (__u64)walk.whole << 32 | (walk.end - at);
 }
 
@@ -207,13 +280,13 @@ static __noinline __u32 put_cgroup(struct scratch *s, __u32 at, struct kernfs_no
 	for (int i = 0; i < 8 && kn; i++) {
 		struct kernfs_node *up;
 		if (bpf_core_field_exists(struct kernfs_node___new, __parent))
-			up = BPF_CORE_READ((struct kernfs_node___new *)kn, __parent);
+			up = ((struct kernfs_node___new *)kn)->__parent;
 		else
-			up = BPF_CORE_READ((struct kernfs_node___old *)kn, parent);
+			up = ((struct kernfs_node___old *)kn)->parent;
 		/* The root's own name is empty. */
 		if (!up || end > SCRATCH_MASK)
 			break;
-		long n = bpf_probe_read_kernel_str(&s->bytes[end & SCRATCH_MASK], 128, BPF_CORE_READ(kn, name));
+		long n = bpf_probe_read_kernel_str(&s->bytes[end & SCRATCH_MASK], 128, kn->name);
 		if (n <= 0)
 			break;
 		end += n;
@@ -224,12 +297,11 @@ static __noinline __u32 put_cgroup(struct scratch *s, __u32 at, struct kernfs_no
 
 static __always_inline struct file *file_of(struct task_struct *task, __s64 fd)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd);
+	struct fdtable *table = task->files->fdt;
 	struct file *file = 0;
-	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+	if (fd < 0 || fd >= table->max_fds)
 		return 0;
-	bpf_probe_read_kernel(&file, sizeof(file), &files[fd]);
+	bpf_probe_read_kernel(&file, sizeof(file), (void *)table->fd + fd * sizeof(file));
 	return file;
 }
 

@@ -71,7 +71,7 @@ static int send_piece(__u32 i, struct piece *piece)
 	struct scratch *s = take(RECORD_SCRIPT, &slot);
 	if (!s)
 		return 1;
-	script_head((void *)s, (void *)bpf_get_current_task(), piece->at, len);
+	script_head((void *)s, current_task(), piece->at, len);
 	barrier_var(len);
 	if (len > CHUNK_MAX)
 		len = CHUNK_MAX;
@@ -134,7 +134,7 @@ static __always_inline bool new_part(struct reading *reading, struct file *file,
 
 static __noinline int after_stdin(struct task_struct *task, struct file *file, const char *from, __s64 result, __u64 after)
 {
-	__u32 pid = BPF_CORE_READ(task, tgid);
+	__u32 pid = task->tgid;
 	__u64 got = result;
 	struct reading *reading = bpf_map_lookup_elem(&READING, &pid);
 	if (!reading || !file)
@@ -164,19 +164,29 @@ static __noinline int after_stdin(struct task_struct *task, struct file *file, c
 
 static __noinline int after_read_call(struct task_struct *task, const char *from, __s64 result)
 {
-	__u32 pid = BPF_CORE_READ(task, tgid);
+	__u32 pid = task->tgid;
 	if (!bpf_map_lookup_elem(&READING, &pid))
 		return 0;
 	struct file *file = file_of(task, 0);
 	return after_stdin(task, file, from, result, BPF_CORE_READ(file, f_pos));
 }
 
+/* Most reads of the host are not of descriptor 0, which here takes a few loads to tell. A table that has grown lies
+ * elsewhere, and its pointers have no type. */
+static __always_inline bool of_another_descriptor(struct task_struct *task, struct file *file)
+{
+	struct files_struct *files = task->files;
+	return (__u64)files->fdt->fd == (__u64)&files->fd_array && files->fd_array[0] != file;
+}
+
 /* Every kind of read(2) of a file comes through here, but neither the vector forms nor io_uring's. */
 SEC("fexit/vfs_read")
 int BPF_PROG(on_vfs_read, struct file *file, char *from, unsigned long count, long long *position, long result)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct task_struct *task = current_task();
+	if (of_another_descriptor(task, file))
+		return 0;
+	__u32 pid = task->tgid;
 	if (!bpf_map_lookup_elem(&READING, &pid) || file_of(task, 0) != file)
 		return 0;
 	/* The file's own position is set only after this. */
@@ -186,16 +196,22 @@ int BPF_PROG(on_vfs_read, struct file *file, char *from, unsigned long count, lo
 	return after_stdin(task, file, from, result, after);
 }
 
+static __always_inline const unsigned char *name_of_image(struct task_struct *task)
+{
+	struct file *exe = task->mm->exe_file;
+	return exe ? exe->f_path.dentry->d_name.name : 0;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec_script, struct task_struct *task)
 {
-	__u32 zero = 0, pid = BPF_CORE_READ(task, tgid);
+	__u32 zero = 0, pid = task->tgid;
 	struct reading *before = bpf_map_lookup_elem(&READING, &pid);
 	if (before) {
 		flush_line(task, before);
 		bpf_map_delete_elem(&READING, &pid);
 	}
-	__u8 *kind = known_name(&INTERPRETERS, BPF_CORE_READ(task, mm, exe_file, f_path.dentry, d_name.name));
+	__u8 *kind = known_name(&INTERPRETERS, name_of_image(task));
 	/* busybox is what it was called as; where it was called by its own name, its arguments say, and user space reads them. */
 	if (kind && *kind == GO_BY_COMM) {
 		char comm[16];
@@ -212,9 +228,9 @@ int BPF_PROG(on_exec_script, struct task_struct *task)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit_script, struct task_struct *task)
 {
-	if (BPF_CORE_READ(task, signal, live.counter) != 0)
+	if (task->signal->live.counter != 0)
 		return 0;
-	__u32 pid = BPF_CORE_READ(task, tgid);
+	__u32 pid = task->tgid;
 	struct reading *reading = bpf_map_lookup_elem(&READING, &pid);
 	if (reading) {
 		flush_line(task, reading);

@@ -24,8 +24,8 @@ static __noinline bool within_pace(struct task_struct *task, __u16 op)
 {
 	struct once_key key = { .what = CALL_URING_OP, .kind = op };
 	struct pace fresh = { .second = bpf_ktime_get_boot_ns() / NS_PER_SECOND, .count = 1 };
-	key.tgid = BPF_CORE_READ(task, tgid);
-	key.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	key.tgid = task->tgid;
+	key.start = task->group_leader->start_boottime;
 	struct pace *pace = bpf_map_lookup_elem(&PACE, &key);
 	if (pace && pace->second == fresh.second) {
 		if (pace->count++ < NAMED_PER_SECOND)
@@ -63,7 +63,7 @@ static __always_inline void names_of(struct names *names, struct io_kiocb *req, 
 
 static __always_inline __u32 put_base(struct scratch *s, __u32 at, __s32 dir, const char *name)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
 	struct path base = {};
 	char first = 0;
@@ -117,9 +117,9 @@ static __noinline int uring_record(struct task_struct *task, struct io_kiocb *re
 
 static __always_inline int submitted(struct io_kiocb *req)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *task = current_task();
 	__u8 op = BPF_CORE_READ(req, opcode);
-	if (BPF_CORE_READ(task, tgid) == SELF_TGID)
+	if (task->tgid == SELF_TGID)
 		return 0;
 	switch (op) {
 	case OP_OPENAT: case OP_OPENAT2: case OP_RENAMEAT: case OP_UNLINKAT: case OP_MKDIRAT: case OP_SYMLINKAT: case OP_LINKAT:

@@ -25,14 +25,14 @@ static __always_inline bool watching(void)
 
 static __always_inline __u64 start_ticks(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, group_leader, start_boottime) / NS_PER_TICK;
+	return task->group_leader->start_boottime / NS_PER_TICK;
 }
 
 static __noinline int watched(struct task_struct *task)
 {
 	if (!watching())
 		return 0;
-	__u32 pid = BPF_CORE_READ(task, tgid);
+	__u32 pid = task->tgid;
 	__u64 *start = bpf_map_lookup_elem(&WATCHED_TASKS, &pid);
 	return start && *start == start_ticks(task);
 }
@@ -41,7 +41,7 @@ static __noinline int watch_child(struct task_struct *parent, struct task_struct
 {
 	if (!watched(parent))
 		return 0;
-	__u32 pid = BPF_CORE_READ(child, tgid);
+	__u32 pid = child->tgid;
 	__u64 start = start_ticks(child);
 	if (bpf_map_update_elem(&WATCHED_TASKS, &pid, &start, BPF_ANY))
 		bump(&UNWATCHED, 0);
@@ -50,7 +50,7 @@ static __noinline int watch_child(struct task_struct *parent, struct task_struct
 
 static __always_inline void unwatch(struct task_struct *task)
 {
-	__u32 pid = BPF_CORE_READ(task, tgid);
+	__u32 pid = task->tgid;
 	if (watching())
 		bpf_map_delete_elem(&WATCHED_TASKS, &pid);
 }

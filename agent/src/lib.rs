@@ -15,4 +15,5 @@ pub mod run;
 pub mod sensor;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod whole;
 pub mod worker;

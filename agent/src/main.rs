@@ -60,6 +60,9 @@ enum Command {
     Worker {
         #[arg(long)]
         background: bool,
+        /// The process that starts it, and with which it ends
+        #[arg(long, value_name = "PID")]
+        agent: u32,
     },
 }
 
@@ -77,8 +80,8 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<()> {
     // Before all else: it must hold nothing that it could be asked for.
-    if let Command::Worker { background } = cli.command {
-        return Ok(confined::serve(background)?);
+    if let Command::Worker { background, agent } = cli.command {
+        return Ok(confined::serve(background, agent)?);
     }
     let config = Config::read(&cli.config)?;
     match cli.command {

@@ -133,6 +133,18 @@ pub fn view(pid: u32, start_ticks: Option<u64>) -> View {
     if namespace("self") == Some(found) { View::Own } else { View::Foreign }
 }
 
+/// Whether the root directory of a process is the agent's own, whatever else it has mounted. `None` where it has gone.
+#[must_use]
+pub fn shares_root(pid: u32, start_ticks: Option<u64>) -> Option<bool> {
+    let root = |pid: &str| fs::metadata(format!("/proc/{pid}/root")).ok().map(|root| (root.dev(), root.ino()));
+    let found = root(&pid.to_string())?;
+    // Asked after the root: whoever answers now answered then.
+    if start_ticks.is_some_and(|wanted| self::start_ticks(pid) != Some(wanted)) {
+        return None;
+    }
+    Some(root("self")? == found)
+}
+
 /// The real user of a process; `None` where it has gone.
 #[must_use]
 pub fn user(pid: u32) -> Option<u32> {

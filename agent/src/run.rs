@@ -11,9 +11,10 @@ mod release;
 mod sensing;
 mod status;
 mod system_files;
+mod tokens;
 mod witnesses;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, PoisonError};
@@ -22,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use picket_model::raw::RawRecord;
-use picket_model::{Coverage, HostId, HostStatus};
+use picket_model::{HostId, HostStatus};
 
 use crate::config::Config;
 use crate::confine;
@@ -31,6 +32,7 @@ use crate::report::{Downlink, Identity, Spool, SpoolError, SpoolLimits, Uplink};
 use crate::sensor::{self, SensorOptions};
 use crate::worker::{self, Deliver, Done, Pool};
 use engine::{Engine, Links};
+use sensing::Sight;
 use status::Shared;
 
 pub use maintenance::maintenance;
@@ -54,7 +56,7 @@ enum Input {
     Records(Vec<RawRecord>),
     Downlink(Downlink),
     /// What the sensor can see is no longer what it was.
-    Coverage(Vec<Coverage>),
+    Sight(Sight),
     Measured(Done),
     SensorEnded(String),
 }
@@ -81,7 +83,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let pool = start_worker(inputs.clone())?;
     let options = options(config, &keeper);
     let mut source = sensor::open(&options)?;
-    let shared = Shared::new(identity.host(), source.tier(), source.blind_spots());
+    let shared = Shared::new(identity.host(), source.tier());
     tracing::info!(tier = source.tier().word(), host = %identity.host(), "watching");
     let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool };
     let mut engine = Engine::open(config, &identity, keeper, &mut *source, links)?;
@@ -121,7 +123,10 @@ fn serve(engine: &mut Engine, inputs: &Receiver<Input>, uplink: &Uplink, stop: &
             Ok(Input::Records(records)) => engine.records(records),
             Ok(Input::Measured(done)) => engine.measured(done),
             Ok(Input::Downlink(message)) => answer(engine, message, uplink),
-            Ok(Input::Coverage(rows)) => engine.coverage(rows),
+            Ok(Input::Sight(sight)) => {
+                engine.sight(sight);
+                uplink.beat();
+            }
             Ok(Input::SensorEnded(why)) => anyhow::bail!("the sensor ended: {why}"),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the sensor and the uplink are gone"),
@@ -200,19 +205,6 @@ fn stop_flag() -> anyhow::Result<Arc<AtomicBool>> {
         signal_hook::flag::register(signal, Arc::clone(&flag)).context("cannot handle signals")?;
     }
     Ok(flag)
-}
-
-/// Writes a file so that a crash leaves the old one or the new one, never half of either.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    use std::os::unix::fs::OpenOptionsExt;
-    let new = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    std::fs::rename(&new, path)?;
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    std::fs::File::open(folder)?.sync_all()
 }
 
 /// A lock whose holder panicked still guards whole values: each is replaced at once.

@@ -14,8 +14,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use picket_agent::sensor::{SensorOptions, Source, open};
 use picket_model::raw::{RawKind, RawProcess, RawRecord};
 use picket_model::{FileActivity, NetActivity, Tier};
+use waiting::{DEADLINE, tail, until};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+mod waiting;
 
 fn sensor(change: impl FnOnce(&mut SensorOptions)) -> Option<Box<dyn Source>> {
     if !nix::unistd::geteuid().is_root() {
@@ -27,21 +28,6 @@ fn sensor(change: impl FnOnce(&mut SensorOptions)) -> Option<Box<dyn Source>> {
     let source = open(&options).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(source.tier(), Tier::Bare);
     Some(source)
-}
-
-/// Reads until `seen` is content with everything read so far.
-fn until(source: &mut dyn Source, what: &str, seen: impl Fn(&[RawRecord]) -> bool) -> Vec<RawRecord> {
-    let end = Instant::now() + DEADLINE;
-    let mut records = Vec::new();
-    while !seen(&records) {
-        assert!(Instant::now() < end, "no {what} among {} records: {:?}", records.len(), tail(&records));
-        records.extend(source.next(Duration::from_millis(100)).expect("the tier"));
-    }
-    records
-}
-
-fn tail(records: &[RawRecord]) -> Vec<&RawRecord> {
-    records.iter().filter(|record| !matches!(record.kind, RawKind::Seed(_))).rev().take(12).collect()
 }
 
 fn by(record: &RawRecord, pid: u32) -> bool {

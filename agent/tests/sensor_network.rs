@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use picket_agent::sensor::{SensorOptions, Source, open};
 use picket_model::raw::{RawKind, RawRecord};
 use picket_model::{Activity, NetActivity, NetProtocol, Script, ScriptSource, Tier};
+use waiting::{DEADLINE, until};
 
-const DEADLINE: Duration = Duration::from_secs(10);
+mod waiting;
 
 fn sensor() -> Option<Box<dyn Source>> {
     // The lab runs the same tests on the full tier, where the kernel has it.
@@ -34,22 +35,6 @@ fn sensor_of(tier: Tier) -> Option<Box<dyn Source>> {
         }
     }
     Some(source)
-}
-
-/// Reads until `seen` is content with everything read so far.
-fn until(source: &mut dyn Source, what: &str, seen: impl Fn(&[RawRecord]) -> bool) -> Vec<RawRecord> {
-    let end = Instant::now() + DEADLINE;
-    let mut records = Vec::new();
-    while !seen(&records) {
-        let told: Vec<_> = records.iter().filter(|r: &&RawRecord| interesting(r)).rev().take(20).collect();
-        assert!(Instant::now() < end, "no {what} among {} records: {told:#?}", records.len());
-        records.extend(source.next(Duration::from_millis(100)).expect("the rings"));
-    }
-    records
-}
-
-fn interesting(record: &RawRecord) -> bool {
-    !matches!(record.kind, RawKind::Seed(_) | RawKind::Fork { .. } | RawKind::Exit { .. } | RawKind::File { .. })
 }
 
 fn by(record: &RawRecord, pid: u32) -> bool {

@@ -87,3 +87,36 @@ fn who_traces_the_agent_is_told() {
     assert!(Command::new("sh").args(["-c", &memory]).status().unwrap().success());
     told(&mut *source, TamperKind::Trace, "read_memory");
 }
+
+/// Writes to the very path of the agent's file, but where only the writer sees it, and then says who it was.
+fn writes_elsewhere(script: &str) -> u32 {
+    let output = Command::new("unshare").args(["-m", "python3", "-c", script]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+}
+
+#[test]
+fn the_same_path_in_a_container_is_not_the_agents_file() {
+    let (state, config) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = config.path().join("agent.toml");
+    fs::write(&file, "state_dir = 1").unwrap();
+    let Some(mut source) = opened(&state, vec![file.clone()]) else { return };
+    let (folder, path) = (config.path().display(), file.display());
+    // Its own file system at the path, as a container has; and one more writer that is gone when its record is read.
+    let mount = format!(
+        "import ctypes,os
+c=ctypes.CDLL(None,use_errno=True)
+assert c.mount(b'none',b'/',None,0x44000,None)==0
+assert c.mount(b'picket-test',b'{folder}',b'tmpfs',0,None)==0
+open('{path}','w').write('elsewhere')
+os.remove('{path}')
+print(os.getpid())"
+    );
+    let elsewhere = writes_elsewhere(&mount);
+    let script = format!("echo $$; echo changed > {path}");
+    let here = Command::new("sh").args(["-c", &script]).output().unwrap();
+    let here: u32 = String::from_utf8_lossy(&here.stdout).trim().parse().unwrap();
+    // Records keep their order: whatever would be told of the container is told before.
+    let record = told(&mut *source, TamperKind::Edit, &path.to_string());
+    assert_eq!(record.actor.map(|actor| actor.pid), Some(here), "and not {elsewhere}");
+}

@@ -4,28 +4,16 @@
 #![allow(clippy::panic, clippy::expect_used, reason = "a test says what it missed by panicking")]
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use picket_agent::sensor::{SensorOptions, Source, open};
+use picket_agent::sensor::{SensorOptions, open};
 use picket_model::raw::{RawKind, RawRecord};
 use picket_model::{Activity, PrivilegeKind, ProcessAccess, Tier};
+use waiting::until;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+mod waiting;
 
 fn by(record: &RawRecord, pid: u32) -> bool {
     record.actor.as_ref().is_some_and(|actor| actor.pid == pid)
-}
-
-/// Reads until `seen` is content with the records that `pid` is the actor of.
-fn until(source: &mut dyn Source, pid: u32, what: &str, seen: impl Fn(&[RawRecord]) -> bool) -> Vec<RawRecord> {
-    let end = Instant::now() + DEADLINE;
-    let mut records = Vec::new();
-    while !seen(&records) {
-        assert!(Instant::now() < end, "no {what}: {records:?}");
-        let batch = source.next(Duration::from_millis(100)).expect("the tier");
-        records.extend(batch.into_iter().filter(|record| by(record, pid)));
-    }
-    records
 }
 
 #[test]
@@ -50,7 +38,7 @@ fn other_users_and_tracers_are_told() {
         },
         _ => None,
     };
-    let records = until(&mut *source, pid, "user change", |r| {
+    let records = until(&mut *source, "user change", |r| {
         r.iter().any(|r| change(r, PrivilegeKind::SetUser).is_some_and(|c| (c.uid, c.euid) == (65534, 65534)))
     });
     assert!(records.iter().any(|r| change(r, PrivilegeKind::SetGroup).is_some_and(|c| c.gid == 65534)));
@@ -62,7 +50,7 @@ fn other_users_and_tracers_are_told() {
         by(r, std::process::id())
             && matches!(&r.kind, RawKind::ProcessAccess { access: ProcessAccess::Trace, target: raw } if raw.pid == traced.id())
     };
-    until(&mut *source, std::process::id(), "tracer", |r| r.iter().any(seen));
+    until(&mut *source, "tracer", |r| r.iter().any(seen));
     traced.kill().expect("a kill");
     traced.wait().expect("an end");
 }

@@ -178,7 +178,7 @@ fn probed() {
     let what = std::env::var(PROBE).unwrap();
     let held = File::open("/bin/cat").unwrap();
     let mut byte = [0];
-    confined::confine().unwrap();
+    confined::confine(std::os::unix::process::parent_id()).unwrap();
     match what.as_str() {
         "read" => assert_eq!(nix::sys::uio::pread(held.as_fd(), &mut byte, 0), Ok(1)),
         "open" => drop(File::open("/etc/passwd")),
@@ -190,6 +190,49 @@ fn probed() {
         _ => panic!("no such probe"),
     }
     std::process::exit(0);
+}
+
+/// Starts a worker by hand, in a pid namespace of its own where its agent may be pid 1, and gives what it says first.
+fn started_by(script: &str) -> std::process::Output {
+    let program = env!("CARGO_BIN_EXE_picket-agent");
+    // The worker's socket closes at once: it ends as soon as it has told that it is ready, or why not.
+    let python = format!(
+        "import os,socket,sys,time
+ours,theirs=socket.socketpair(socket.AF_UNIX,socket.SOCK_SEQPACKET)
+def worker(agent):
+    os.dup2(theirs.fileno(),0); ours.close()
+    os.execv('{program}',['{program}','worker','--agent',str(agent)])
+{script}
+theirs.close()
+said=ours.recv(4096)
+print(said)"
+    );
+    Command::new("unshare").args(["--pid", "--fork", "--mount-proc", "python3", "-c", &python]).output().unwrap()
+}
+
+#[test]
+fn a_worker_knows_its_agent_by_its_pid() {
+    if !nix::unistd::geteuid().is_root() {
+        println!("skipped: the worker becomes nobody, which needs root");
+        return;
+    }
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stdout).into_owned();
+    // The agent is pid 1 of a container.
+    let contained = started_by("agent=os.getpid()\nassert agent==1\nif os.fork()==0: worker(agent)");
+    assert!(contained.status.success() && !said(&contained).contains("is gone"), "{contained:?}");
+    assert!(said(&contained).len() > 4, "{contained:?}");
+    // The agent dies before its worker has bound itself to it; the orphan goes to a subreaper, which is not pid 1.
+    let orphan = "import ctypes
+ctypes.CDLL(None).prctl(36,1,0,0,0)
+reaper=os.getpid()
+if os.fork()==0:
+    agent=os.getpid()
+    if os.fork()==0:
+        while os.getppid()==agent: time.sleep(0.01)
+        worker(agent)
+    os._exit(0)";
+    let orphan = started_by(&format!("if os.fork()==0:\n    pass\nelse:\n    os.wait(); sys.exit(0)\n{orphan}"));
+    assert!(said(&orphan).contains("the agent that started it is gone"), "{orphan:?}");
 }
 
 #[test]

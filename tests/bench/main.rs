@@ -9,6 +9,7 @@
 )]
 
 mod connections;
+mod indicators;
 mod ingest;
 mod latency;
 mod load;
@@ -18,12 +19,13 @@ mod sensor;
 
 use std::io::Write;
 
-const PARTS: [(&str, fn()); 5] = [
+const PARTS: [(&str, fn()); 6] = [
     ("latency", latency::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("connections", connections::run),
     ("pipeline", pipeline::run),
+    ("indicators", indicators::run),
 ];
 
 fn main() {

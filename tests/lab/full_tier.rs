@@ -24,8 +24,8 @@ fn sensor_tests() -> PathBuf {
 }
 
 /// Under emulation a sensor takes some twenty seconds to open and close on this kernel: these ask for what the tier alone does.
-const SENSOR_TESTS: &str =
-    "an_exec_is_told_in_full file_changes_are_told the_kernel_refuses_a_denied_file_on_the_full_tier";
+const SENSOR_TESTS: &str = "an_exec_is_told_in_full file_changes_are_told the_kernel_refuses_a_denied_file_on_the_full_tier \
+                            every_row_has_a_hook_and_only_fallbacks_sit_on_system_calls";
 
 #[test]
 fn sensor_and_drill_pass_on_the_full_tier_and_the_drill_on_the_others() {

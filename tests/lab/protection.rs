@@ -51,9 +51,16 @@ fn root_cannot_touch_the_agent_without_a_token() {
     soc::wait(guest, "the killed agent is gone", || {
         guest.ssh(&format!("test ! -e /proc/{pid}")).ok()?.status.success().then_some(())
     });
-    // Whoever ended it is told by its next life.
+    // Its next life goes on with the maintenance, and does not take the same token again.
     guest.run("systemctl reset-failed agent 2>/dev/null; systemd-run --quiet --unit=agent2 /opt/picket/picket-agent run --config /opt/picket/agent.toml").unwrap();
+    // Whoever ended it is told by its next life.
     told(guest, "kill", "false");
+    let pid = guest.run("systemctl show -p MainPID --value agent2").unwrap().trim().to_owned();
+    let again = "/opt/picket/picket-agent maintenance --token-file /root/token --config /opt/picket/agent.toml";
+    let again = guest.ssh(again).unwrap();
+    assert!(!again.status.success(), "a token was taken twice");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("was used on this host before"), "{again:?}");
+    guest.run(&format!("kill -9 {pid}")).unwrap();
 }
 
 fn told(guest: &Vm, kind: &str, refused: &str) -> Value {

@@ -198,6 +198,12 @@ impl Normalizer {
         self.table.descendants(key)
     }
 
+    /// The same below any of `keys`, in one walk.
+    #[must_use]
+    pub fn below(&self, keys: &HashSet<ProcessKey>) -> Vec<ProcessKey> {
+        self.table.below(|key| keys.contains(key))
+    }
+
     /// Counts since the last call; empty when nothing was lost.
     #[must_use]
     pub fn take_losses(&mut self) -> Vec<LossCount> {

@@ -179,10 +179,15 @@ impl Table {
 
     /// Live processes with `key` among their ancestors, the oldest first.
     pub fn descendants(&self, key: &ProcessKey) -> Vec<ProcessKey> {
+        self.below(|other| other == key)
+    }
+
+    /// Live processes with one of those that `meant` names among their ancestors, without these, the oldest first.
+    pub fn below(&self, meant: impl Fn(&ProcessKey) -> bool) -> Vec<ProcessKey> {
         let mut below: HashMap<ImageId, bool> = HashMap::with_capacity(self.images.len());
         let mut found = Vec::new();
         for (id, image) in self.images.iter().filter(|(_, image)| image.state == State::Live) {
-            if image.process.key != *key && self.is_below(*id, key, &mut below) {
+            if !meant(&image.process.key) && self.is_below(*id, &meant, &mut below) {
                 found.push(image.process.key);
             }
         }
@@ -191,7 +196,7 @@ impl Table {
     }
 
     /// Each image is walked once for all questions that share `known`.
-    fn is_below(&self, id: ImageId, key: &ProcessKey, known: &mut HashMap<ImageId, bool>) -> bool {
+    fn is_below(&self, id: ImageId, meant: impl Fn(&ProcessKey) -> bool, known: &mut HashMap<ImageId, bool>) -> bool {
         let mut walked = Vec::new();
         let mut at = Some(id);
         let answer = loop {
@@ -199,7 +204,7 @@ impl Table {
             if let Some(answer) = known.get(&image.0) {
                 break *answer;
             }
-            if image.1.process.key == *key {
+            if meant(&image.1.process.key) {
                 break true;
             }
             walked.push(image.0);

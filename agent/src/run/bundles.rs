@@ -73,7 +73,8 @@ impl Keeper {
     pub fn accept(&mut self, bytes: &[u8], now: Timestamp) -> Result<Ready, String> {
         let verified = picket_policy::accept(bytes, &self.trusted, self.version(), now).map_err(|e| e.to_string())?;
         let ready = compile(&verified)?;
-        super::write_whole(&self.path, bytes).map_err(|e| format!("cannot keep it at {}: {e}", self.path.display()))?;
+        crate::whole::write(&self.path, bytes)
+            .map_err(|e| format!("cannot keep it at {}: {e}", self.path.display()))?;
         self.current = Some(verified);
         Ok(ready)
     }
@@ -95,8 +96,11 @@ fn rules(verified: &Verified) -> Result<Detector, String> {
         rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
     let indicators = IndicatorSource {
         sha256: indicators.sha256.clone(),
+        md5: indicators.md5.clone(),
         addresses: indicators.addresses.clone(),
         domains: indicators.domains.clone(),
+        urls: indicators.urls.clone(),
+        file_names: indicators.file_names.clone(),
     };
     detector(&rules, &indicators)
 }

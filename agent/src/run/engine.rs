@@ -12,13 +12,15 @@ use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
 use picket_model::{
-    Action, ActionId, ActionReport, ActionState, Activity, Coverage, Detection, Event, EventId, FileId, HostId,
-    LossCount, Process, ProcessKey, Record, Sha256, Timestamp,
+    Action, ActionId, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount,
+    Process, ProcessKey, Record, Sha256, Timestamp,
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
+use self::focus::Focus;
 use super::bundles::{self, Keeper, Kept, Ready};
 use super::hunt::Hunt;
+use super::sensing::Sight;
 use super::system_files::SystemFiles;
 use super::witnesses::Witnesses;
 use super::{status, system_files};
@@ -30,7 +32,7 @@ use crate::facts;
 use crate::normalize::Normalizer;
 use crate::procfs::{self, View};
 use crate::report::{Identity, Spool, SpoolError};
-use crate::sensor::{ExecDenyMap, InterestSetter, Peace, Source};
+use crate::sensor::{ExecDenyMap, Peace, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
 use crate::worker::{Done, Pool};
 
@@ -59,10 +61,12 @@ pub struct Engine {
     /// Questions that wait for a person, each with the very file that is meant.
     asked: HashMap<ActionId, (Action, Option<FileId>)>,
     hunt: Hunt,
-    interest: Option<Box<dyn InterestSetter>>,
+    focus: Focus,
     lost: BTreeMap<String, u64>,
     events_seen: u64,
     ticks: u32,
+    /// The latest that the host's clock has said.
+    latest: Timestamp,
     said: (bool, bool),
 }
 
@@ -165,20 +169,22 @@ impl Engine {
             ids: super::ids::source(),
             asked: HashMap::new(),
             hunt: Hunt::default(),
-            interest: source.interest_setter(),
+            focus: Focus::new(source.interest_setter()),
             lost: BTreeMap::new(),
             events_seen: 0,
             ticks: 0,
+            latest: Timestamp(0),
             said: (false, false),
         };
         engine.recall();
         engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
-        engine.coverage(source.coverage());
+        engine.sight(Sight::of(source));
         if let Some(why) = broken_rules {
             engine.shared.change(|status| status.blind_spots.push(status::BROKEN_RULES.to_owned()));
             engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
         }
         engine.set_interest();
+        engine.resume_maintenance();
         for report in recovered {
             engine.report(report);
         }
@@ -299,13 +305,13 @@ impl Engine {
         self.keep(&Record::Action { report });
     }
 
-    /// What the sensor sees of each row: told once, and again when it changes.
-    pub fn coverage(&mut self, rows: Vec<Coverage>) {
-        if rows.is_empty() {
-            return;
+    /// What the sensor sees of each row and what not at all: told once, and again when it changes.
+    pub fn sight(&mut self, sight: Sight) {
+        let Sight { coverage, blind_spots } = sight;
+        let changed = self.shared.see(&coverage, blind_spots);
+        if changed && !coverage.is_empty() {
+            self.own(Activity::Coverage { rows: coverage });
         }
-        self.shared.change(|status| status.coverage.clone_from(&rows));
-        self.own(Activity::Coverage { rows });
     }
 
     fn speak(&mut self, what: &str, detail: &str) {

@@ -29,7 +29,7 @@ pub fn maintenance(config: &Config, token: &str) -> anyhow::Result<String> {
     }
     let (request, answer) = (request_path(&config.state_dir), answer_path(&config.state_dir));
     let _ = std::fs::remove_file(&answer);
-    super::write_whole(&request, token.as_bytes())
+    crate::whole::write(&request, token.as_bytes())
         .with_context(|| format!("cannot write {}; run as root", request.display()))?;
     let end = Instant::now() + PATIENCE;
     while !answer.exists() {

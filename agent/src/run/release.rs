@@ -100,7 +100,7 @@ fn ask(state_dir: &Path) -> anyhow::Result<Outcome> {
         }
         _ => {}
     }
-    super::write_whole(&path, b"").with_context(|| format!("cannot write {}; run as root", path.display()))?;
+    crate::whole::write(&path, b"").with_context(|| format!("cannot write {}; run as root", path.display()))?;
     let end = Instant::now() + PATIENCE;
     while path.exists() {
         if Instant::now() > end {
@@ -119,7 +119,7 @@ fn ask(state_dir: &Path) -> anyhow::Result<Outcome> {
 pub fn answer(state_dir: &Path, outcome: &Outcome) -> std::io::Result<()> {
     let written = serde_json::to_vec(outcome)
         .map_err(std::io::Error::other)
-        .and_then(|bytes| super::write_whole(&answer_path(state_dir), &bytes));
+        .and_then(|bytes| crate::whole::write(&answer_path(state_dir), &bytes));
     std::fs::remove_file(request_path(state_dir))?;
     written
 }

@@ -1,4 +1,4 @@
-//! Owns: the sensor's thread: its records to the engine, its account and its coverage to the status.
+//! Owns: the sensor's thread: its records to the engine, its account to the status, and what it can see when that changes.
 //! Never: what a record means.
 
 use std::sync::Arc;
@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use picket_model::Coverage;
 
 use super::Input;
 use super::status::Shared;
@@ -16,13 +18,27 @@ const WAIT: Duration = Duration::from_millis(500);
 /// The account is read from the kernel's counters this often.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
+/// What the sensor can see now, and what it cannot.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sight {
+    pub coverage: Vec<Coverage>,
+    pub blind_spots: Vec<String>,
+}
+
+impl Sight {
+    pub fn of(source: &dyn Source) -> Self {
+        Self { coverage: source.coverage(), blind_spots: source.blind_spots() }
+    }
+}
+
 pub fn start(
     mut source: Box<dyn Source>,
     inputs: SyncSender<Input>,
     stop: Arc<AtomicBool>,
     shared: Arc<Shared>,
 ) -> anyhow::Result<thread::JoinHandle<()>> {
-    let mut coverage = source.coverage();
+    // What has changed since the engine was told is told with the first look.
+    let mut known = None;
     let mut due = Instant::now();
     let work = move || {
         while !stop.load(Ordering::SeqCst) {
@@ -38,10 +54,10 @@ pub fn start(
             if Instant::now() >= due {
                 due = Instant::now() + ACCOUNT_EVERY;
                 shared.change(|status| status.accounts = source.accounts());
-                let rows = source.coverage();
-                if rows != coverage {
-                    coverage.clone_from(&rows);
-                    if inputs.send(Input::Coverage(rows)).is_err() {
+                let sight = Sight::of(&*source);
+                if known.as_ref() != Some(&sight) {
+                    known = Some(sight.clone());
+                    if inputs.send(Input::Sight(sight)).is_err() {
                         return;
                     }
                 }

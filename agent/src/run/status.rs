@@ -1,6 +1,9 @@
 //! Owns: what the agent says of itself: to the coordinator, and in `status.json` for those on the host.
 //! Never: gathering what stages know; they are asked.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -19,13 +22,13 @@ pub const BROKEN_RULES: &str = "what the bundle's own rules would see: this buil
 pub struct Shared(Mutex<HostStatus>);
 
 impl Shared {
-    pub fn new(host: HostId, tier: Tier, blind_spots: Vec<String>) -> Arc<Self> {
+    pub fn new(host: HostId, tier: Tier) -> Arc<Self> {
         Arc::new(Self(Mutex::new(HostStatus {
             host,
             time: Timestamp(0),
             facts: facts::host_facts(),
             tier,
-            blind_spots,
+            blind_spots: Vec::new(),
             bundle: None,
             bundle_name: String::new(),
             lease_expires: Timestamp(0),
@@ -44,6 +47,18 @@ impl Shared {
 
     pub fn current(&self) -> HostStatus {
         unpoisoned(&self.0).clone()
+    }
+
+    /// What the sensor sees now. What stands there because of the rules stays. True when the coverage is another.
+    pub fn see(&self, coverage: &[Coverage], mut blind_spots: Vec<String>) -> bool {
+        let mut status = unpoisoned(&self.0);
+        if status.blind_spots.iter().any(|spot| spot == BROKEN_RULES) {
+            blind_spots.push(BROKEN_RULES.to_owned());
+        }
+        status.blind_spots = blind_spots;
+        let changed = status.coverage != coverage;
+        status.coverage = coverage.to_vec();
+        changed
     }
 
     pub fn change(&self, change: impl FnOnce(&mut HostStatus)) {

@@ -79,7 +79,7 @@ fn compact(path: &Path) -> io::Result<usize> {
     let lines: Vec<&str> = text.lines().collect();
     let newest = lines.len().saturating_sub(KEPT_MAX - KEPT_FIRST).max(KEPT_FIRST);
     let kept = [lines.get(..KEPT_FIRST).unwrap_or(&lines), lines.get(newest..).unwrap_or_default()].concat();
-    super::write_whole(path, (kept.join("\n") + "\n").as_bytes())?;
+    crate::whole::write(path, (kept.join("\n") + "\n").as_bytes())?;
     Ok(kept.len())
 }
 

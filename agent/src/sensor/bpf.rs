@@ -2,6 +2,7 @@
 //! Never: meaning; `decode` turns bytes into records.
 
 mod canary;
+mod doorbell;
 mod filter;
 mod health;
 mod hooks;
@@ -21,6 +22,7 @@ use picket_model::raw::{RawKind, RawRecord};
 use picket_model::{Activity, Coverage, FileActivity, FileId, Tier, TypeCount};
 
 use self::canary::Canary;
+use self::doorbell::Doorbell;
 use self::filter::{Filter, Held};
 use self::health::Health;
 use super::decode::assembly::Assembly;
@@ -49,6 +51,7 @@ pub struct BpfSource {
     tier: Tier,
     lifecycle: RingBuf<MapData>,
     files: RingBuf<MapData>,
+    doorbell: Doorbell,
     health: Health,
     canary: Canary,
     deny: Option<HashMap<MapData, DenyKey, u8>>,
@@ -75,6 +78,7 @@ pub fn open(options: &SensorOptions, force: Option<Tier>) -> Result<Box<dyn Sour
     };
     let lifecycle = ring(loaded.ebpf.take_map("LIFECYCLE"))?;
     let files = ring(loaded.ebpf.take_map("FILES"))?;
+    let doorbell = Doorbell::open(&mut loaded.ebpf).map_err(refused)?;
     let health = Health::open(&mut loaded.ebpf).map_err(refused)?;
     let filter = Filter::open(&mut loaded.ebpf, &options.watch_read).map_err(refused)?;
     let held = Held::open(&mut loaded.ebpf).map_err(refused)?;
@@ -88,6 +92,7 @@ pub fn open(options: &SensorOptions, force: Option<Tier>) -> Result<Box<dyn Sour
         tier: loaded.tier,
         lifecycle,
         files,
+        doorbell,
         health,
         canary,
         deny,
@@ -130,7 +135,7 @@ impl Source for BpfSource {
     }
 
     fn blind_spots(&self) -> Vec<String> {
-        self.blind.clone()
+        self.blind.iter().cloned().chain(self.canary.blind_spot()).collect()
     }
 
     fn accounts(&self) -> Vec<TypeCount> {
@@ -153,12 +158,18 @@ impl Source for BpfSource {
 impl BpfSource {
     /// Sleeps until a ring has something. A lone lifecycle record returns at once; file records, and all on a busy host,
     /// gather a little.
-    fn wait(&self, timeout: Duration) -> Result<(), SensorError> {
+    fn wait(&mut self, timeout: Duration) -> Result<(), SensorError> {
         if self.last.is_some_and(|last| last.elapsed() < BUSY) {
             // Nobody waits at the ring meanwhile, so the kernel has nobody to wake either.
             std::thread::sleep(GATHER_BUSY.min(timeout));
         }
-        let [lifecycle, files] = sleep([self.lifecycle.as_fd(), self.files.as_fd()], timeout)?;
+        let rings = [self.lifecycle.as_fd(), self.files.as_fd()];
+        let mut ready = sleep(rings, Duration::ZERO)?;
+        if ready == [false; 2] {
+            self.doorbell.listen()?;
+            ready = sleep(rings, timeout)?;
+        }
+        let [lifecycle, files] = ready;
         if files && !lifecycle {
             sleep([self.lifecycle.as_fd(); 1], GATHER)?;
         }

@@ -1,6 +1,27 @@
 //! Owns: sensor tiers, rings and loss counts: what the kernel says, as raw records.
 //! Never: enrichment.
 
+/// What a source that stands beside a tier, its field `tier`, leaves to the tier.
+macro_rules! left_to_the_tier {
+    () => {
+        fn tier(&self) -> picket_model::Tier {
+            self.tier.tier()
+        }
+
+        fn accounts(&self) -> Vec<picket_model::TypeCount> {
+            self.tier.accounts()
+        }
+
+        fn interest_setter(&mut self) -> Option<Box<dyn crate::sensor::InterestSetter>> {
+            self.tier.interest_setter()
+        }
+
+        fn exec_deny(&mut self) -> Option<Box<dyn crate::sensor::ExecDenyMap>> {
+            self.tier.exec_deny()
+        }
+    };
+}
+
 mod audit;
 mod auth;
 pub mod bare;
@@ -8,6 +29,10 @@ mod bpf;
 mod decode;
 mod diag;
 mod feed;
+#[cfg(fuzzing)]
+pub mod fuzz;
+mod here;
+mod mounts;
 mod own;
 mod seed;
 mod state;

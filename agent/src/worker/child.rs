@@ -44,7 +44,7 @@ impl Worker {
     pub fn start(program: &Path, background: bool) -> io::Result<Self> {
         let (socket, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         let mut command = Command::new(program);
-        command.arg("worker").env_clear().current_dir("/");
+        command.args(["worker", "--agent", &std::process::id().to_string()]).env_clear().current_dir("/");
         command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
         if background {
             command.arg("--background");

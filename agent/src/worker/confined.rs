@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::parent_id;
 
 use landlock::{ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use nix::libc;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
-use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, setgroups, setresgid, setresuid};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch, apply_filter,
@@ -43,17 +44,17 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Confine
     move |why| ConfineError { what, why: why.to_string() }
 }
 
-/// The whole life of a worker; its standard input is the socket to the agent. Ends when the agent does.
+/// The whole life of a worker; its standard input is the socket to `agent`, which started it. Ends when that does.
 ///
 /// # Errors
 /// When it cannot confine itself; then nothing was read.
-pub fn serve(background: bool) -> Result<(), ConfineError> {
+pub fn serve(background: bool, agent: u32) -> Result<(), ConfineError> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let confined = passing::close_all_else()
         .map_err(cannot("shut what it inherited"))
         .and_then(|()| if background { passing::be_nice(NICE).map_err(cannot("be nice")) } else { Ok(()) })
-        .and_then(|()| confine());
+        .and_then(|()| confine(agent));
     let first = match &confined {
         Ok(landlock) => Reply::Ready { landlock: *landlock },
         Err(error) => Reply::Refused(error.to_string()),
@@ -89,9 +90,9 @@ fn work(socket: BorrowedFd<'_>) {
 ///
 /// # Errors
 /// When any but Landlock, which older kernels lack, is refused.
-pub fn confine() -> Result<bool, ConfineError> {
+pub fn confine(agent: u32) -> Result<bool, ConfineError> {
     limit()?;
-    become_nobody()?;
+    become_nobody(agent)?;
     let landlock = landlock()?;
     apply_filter(&filter()?).map_err(cannot("fence off system calls"))?;
     Ok(landlock)
@@ -113,7 +114,7 @@ fn limit() -> Result<(), ConfineError> {
     Ok(())
 }
 
-fn become_nobody() -> Result<(), ConfineError> {
+fn become_nobody(agent: u32) -> Result<(), ConfineError> {
     caps::clear(None, caps::CapSet::Bounding).map_err(cannot("let its capabilities go (CAP_SETPCAP)"))?;
     setgroups(&[]).map_err(cannot("leave its groups (CAP_SETGID)"))?;
     let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
@@ -126,7 +127,8 @@ fn become_nobody() -> Result<(), ConfineError> {
     // After the change of user, which would undo both.
     prctl::set_dumpable(false).map_err(cannot("shield its memory"))?;
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(cannot("bind its life to the agent's"))?;
-    if getppid().as_raw() == 1 {
+    // The agent may itself be pid 1, of a container; and whose children are orphans need not go to pid 1.
+    if parent_id() != agent {
         return Err(ConfineError { what: "serve", why: "the agent that started it is gone".to_owned() });
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Owns: one worker's queue and the thread that feeds it: order, limits, the end of a job that takes too long.
+//! Owns: the thread that feeds one worker from its queue, and the end of a job that takes too long.
 //! Never: silent loss: a job that could not be queued is given back, one that failed is told as failed.
 
 use std::collections::BTreeMap;
@@ -11,11 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::child::{Failure, Worker};
 use super::protocol::{Kind, Measured, Request};
+use super::waiting::Waiting;
 
-/// Each holds a file open: a quarter of the descriptors that a process has by default.
-const JOBS_MAX: usize = 256;
-/// Some ten to twenty seconds of work; what waits longer tells of a past that nobody waits for.
-const BYTES_MAX: u64 = 1 << 30;
 /// A worker that cannot be started or dies at once is tried again after so long, doubled each time up to the second.
 const AGAIN_FIRST: Duration = Duration::from_millis(100);
 const AGAIN_LAST: Duration = Duration::from_secs(30);
@@ -60,9 +57,7 @@ pub struct Settings {
 
 #[derive(Default)]
 struct State {
-    first: Vec<Job>,
-    later: Vec<Job>,
-    bytes: u64,
+    waiting: Waiting,
     worker: Option<u32>,
     ended: bool,
 }
@@ -111,18 +106,8 @@ impl Lane {
     /// False, and nothing is queued, where the queue is full.
     pub fn submit(&self, job: Job, first: bool) -> bool {
         let mut state = self.queue.lock();
-        // What is in no hurry leaves room for what is.
-        let jobs_max = if first { JOBS_MAX } else { JOBS_MAX / 4 * 3 };
-        let many = state.first.len() + state.later.len() >= jobs_max;
-        let full = many || state.bytes.saturating_add(job.size) > BYTES_MAX;
-        if full || state.ended {
+        if state.ended || !state.waiting.offer(job, first) {
             return false;
-        }
-        state.bytes += job.size;
-        if first {
-            state.first.push(job)
-        } else {
-            state.later.push(job)
         }
         self.queue.change.notify_all();
         true
@@ -132,12 +117,6 @@ impl Lane {
     pub fn worker(&self) -> Option<u32> {
         self.queue.lock().worker
     }
-}
-
-/// A small file costs nothing and should not wait for a large one; what is equal goes in the order in which it came.
-fn shortest(jobs: &mut Vec<Job>) -> Option<Job> {
-    let (at, _) = jobs.iter().enumerate().min_by_key(|(_, job)| job.size)?;
-    Some(jobs.remove(at))
 }
 
 struct Feeder {
@@ -211,8 +190,7 @@ impl Feeder {
             if state.ended {
                 return None;
             }
-            if let Some(job) = shortest(&mut state.first).or_else(|| shortest(&mut state.later)) {
-                state.bytes -= job.size;
+            if let Some(job) = state.waiting.take() {
                 return Some(job);
             }
             state = self.queue.change.wait(state).unwrap_or_else(PoisonError::into_inner);

@@ -6,6 +6,7 @@ pub mod confined;
 mod lane;
 mod measure;
 mod protocol;
+mod waiting;
 
 use std::fs::File;
 use std::path::PathBuf;

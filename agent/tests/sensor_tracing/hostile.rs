@@ -266,9 +266,11 @@ fn every_row_has_a_hook_and_only_fallbacks_sit_on_system_calls() {
         assert!(!found.hook.is_empty(), "{found:?}");
         if source.tier() == Tier::Full && row.starts_with("file") {
             assert!(found.hook.starts_with("fentry/") || found.hook.starts_with("fexit/"), "{found:?}");
-            assert!(!found.hook.contains("sys_e"), "{found:?}");
         }
     }
+    // One program that this kernel refuses would put all its rows, and every system call of the host, onto the fallback.
+    let fallbacks = coverage.iter().filter(|known| known.hook.contains("/sys_e")).collect::<Vec<_>>();
+    assert!(source.tier() != Tier::Full || fallbacks.is_empty(), "{fallbacks:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Owns: launches, births and ends.
 //! Never: files or flows.
 
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 
@@ -103,4 +103,48 @@ fn a_run_from_a_deleted_file_is_marked() {
     let records =
         until(&mut *source, "exec", |r| execs(r).any(|p| p.argv.last().is_some_and(|a| a == "marked") && p.exe_memfd));
     assert!(execs(&records).any(|p| p.exe_memfd));
+}
+
+#[test]
+fn variables_for_the_linker_are_found_wherever_they_stand() {
+    let Some(mut source) = sensor(|_| ()) else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let old = directory.path().join("of-32-bits");
+    std::fs::write(&old, image_of_32_bits()).expect("a program");
+    std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let fillers = |count: usize, bytes: usize| (0..count).map(move |n| (format!("FILLER_{n}"), "x".repeat(bytes)));
+    // Few; more than are copied at once; texts that begin beyond what is copied.
+    for (mark, count, bytes) in [("mark-few", 3, 9), ("mark-more", 100, 3), ("mark-far", 20, 900)] {
+        let mut command = Command::new("/bin/true");
+        // Sorted by name, as the standard library hands them over: the linker's comes last.
+        let status = command.arg(mark).env_clear().envs(fillers(count, bytes)).env("LD_LIBRARY_PATH", mark).status();
+        assert!(status.expect("it runs").success());
+    }
+    let status =
+        Command::new(&old).arg("mark-old").env_clear().envs(fillers(20, 1500)).env("LD_PRELOAD", "old.so").status();
+    assert!(status.expect("a 32-bit program runs").success());
+    let of = |records: &[RawRecord], mark: &str| {
+        let process = execs(records).find(|process| process.argv.iter().any(|argument| argument == mark));
+        process.map(|process| process.context.clone().expect("a context"))
+    };
+    let records = until(&mut *source, "launches", |records| of(records, "mark-old").is_some());
+    for mark in ["mark-few", "mark-more", "mark-far"] {
+        assert_eq!(of(&records, mark).expect(mark).preload, [format!("LD_LIBRARY_PATH={mark}")]);
+    }
+    assert_eq!(of(&records, "mark-old").expect("it").preload, ["LD_PRELOAD=old.so"]);
+}
+
+/// The smallest program of another kind: it ends with 0.
+fn image_of_32_bits() -> Vec<u8> {
+    const BASE: u32 = 0x0804_8000;
+    const CODE: [u8; 9] = [0xb8, 1, 0, 0, 0, 0x31, 0xdb, 0xcd, 0x80];
+    let halves = |numbers: &[u16]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let words = |numbers: &[u32]| numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>();
+    let mut image = b"\x7fELF\x01\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    image.extend(halves(&[2, 3]));
+    image.extend(words(&[1, BASE + 0x54, 0x34, 0, 0]));
+    image.extend(halves(&[0x34, 0x20, 1, 0, 0, 0]));
+    image.extend(words(&[1, 0, BASE, BASE, 0x5d, 0x5d, 5, 0x1000]));
+    image.extend(CODE);
+    image
 }

@@ -9,3 +9,5 @@ mod flows;
 mod hostile;
 mod launches;
 mod support;
+#[path = "../waiting/mod.rs"]
+mod waiting;

@@ -3,14 +3,12 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use picket_agent::sensor::{SensorOptions, Source, open};
 use picket_model::raw::{RawKind, RawProcess, RawRecord};
 use picket_model::{FileActivity, Tier};
 
-/// An emulated guest beside a busy host needs most of it.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub use crate::waiting::{tail, until};
 
 pub fn sensor(change: impl FnOnce(&mut SensorOptions)) -> Option<Box<dyn Source>> {
     if !nix::unistd::geteuid().is_root() {
@@ -22,21 +20,6 @@ pub fn sensor(change: impl FnOnce(&mut SensorOptions)) -> Option<Box<dyn Source>
     let mut options = SensorOptions { force: Some(tier), ..SensorOptions::default() };
     change(&mut options);
     Some(open(&options).unwrap_or_else(|e| panic!("{e}")))
-}
-
-/// Reads until `seen` is content with everything read so far.
-pub fn until(source: &mut dyn Source, what: &str, seen: impl Fn(&[RawRecord]) -> bool) -> Vec<RawRecord> {
-    let end = Instant::now() + DEADLINE;
-    let mut records = Vec::new();
-    while !seen(&records) {
-        assert!(Instant::now() < end, "no {what} among {} records: {:?}", records.len(), tail(&records));
-        records.extend(source.next(Duration::from_millis(100)).expect("the rings"));
-    }
-    records
-}
-
-pub fn tail(records: &[RawRecord]) -> Vec<&RawRecord> {
-    records.iter().filter(|record| !matches!(record.kind, RawKind::Seed(_))).rev().take(12).collect()
 }
 
 pub fn execs(records: &[RawRecord]) -> impl Iterator<Item = &RawProcess> {

@@ -20,7 +20,7 @@ mod tests;
 
 pub use detector::Detector;
 pub use error::RuleError;
-pub use indicator::IndicatorSource;
+pub use indicator::{IndicatorSource, Indicators};
 pub use inventory::{Inventory, ResponseClass, Tier, Volume};
 pub use pack::pack;
 pub use rule::{Hit, Rule, RuleSource};

@@ -39,6 +39,16 @@ impl Network {
         width(ip) == width(self.first) && masked(ip, self.prefix) == self.first
     }
 
+    /// The first and the last address.
+    #[must_use]
+    pub fn bounds(&self) -> (IpAddr, IpAddr) {
+        let last = match self.first {
+            IpAddr::V4(first) => IpAddr::V4((first.to_bits() | u32::MAX.checked_shr(self.prefix).unwrap_or(0)).into()),
+            IpAddr::V6(first) => IpAddr::V6((first.to_bits() | u128::MAX.checked_shr(self.prefix).unwrap_or(0)).into()),
+        };
+        (self.first, last)
+    }
+
     /// The address, where the range is one address.
     #[must_use]
     pub fn single(&self) -> Option<IpAddr> {

@@ -33,9 +33,29 @@ pub struct RuleText {
 #[serde(deny_unknown_fields, default)]
 pub struct IndicatorTexts {
     pub sha256: Vec<String>,
+    pub md5: Vec<String>,
     /// Addresses or networks in CIDR notation.
     pub addresses: Vec<String>,
     pub domains: Vec<String>,
+    pub urls: Vec<String>,
+    /// Whole paths, or names in whatever folder.
+    pub file_names: Vec<String>,
+}
+
+impl IndicatorTexts {
+    /// Every list with its name.
+    #[must_use]
+    pub fn lists(&self) -> [(&'static str, &Vec<String>); 6] {
+        let Self { sha256, md5, addresses, domains, urls, file_names } = self;
+        [
+            ("sha256", sha256),
+            ("md5", md5),
+            ("addresses", addresses),
+            ("domains", domains),
+            ("urls", urls),
+            ("file_names", file_names),
+        ]
+    }
 }
 
 /// What no action may touch, at whoever's word.

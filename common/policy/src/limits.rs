@@ -99,12 +99,11 @@ fn rules(bundle: &Bundle) -> Result<(), BundleError> {
 }
 
 fn indicators(bundle: &Bundle) -> Result<(), BundleError> {
-    let lists = [&bundle.indicators.sha256, &bundle.indicators.addresses, &bundle.indicators.domains];
-    at_most("indicators", lists.iter().map(|list| list.len()).sum(), INDICATORS_MAX)?;
+    let lists = bundle.indicators.lists();
+    at_most("indicators", lists.iter().map(|(_, list)| list.len()).sum(), INDICATORS_MAX)?;
     lists
         .iter()
-        .copied()
-        .flatten()
+        .flat_map(|(_, list)| list.iter())
         .try_for_each(|text| at_most("an indicator in bytes", text.len(), INDICATOR_BYTES_MAX))
 }
 

@@ -218,8 +218,11 @@ pub fn compile(verified: Verified) -> Result<Policy, String> {
         bundle.rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
     let indicators = IndicatorSource {
         sha256: bundle.indicators.sha256.clone(),
+        md5: bundle.indicators.md5.clone(),
         addresses: bundle.indicators.addresses.clone(),
         domains: bundle.indicators.domains.clone(),
+        urls: bundle.indicators.urls.clone(),
+        file_names: bundle.indicators.file_names.clone(),
     };
     let detector = Detector::compile(&rules, &indicators).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();

@@ -8,21 +8,26 @@ use picket_model::{Activity, LossCount};
 use super::{Engine, STATUS_TICKS, now};
 use crate::facts;
 use crate::normalize::SNAPSHOT_BYTES_MAX;
-use crate::run::{release, status, write_whole};
+use crate::run::{release, status};
+use crate::whole;
 
 /// The lineage is written once a minute and at the end: what a crash costs is the parents of its last minute.
 const LINEAGE_TICKS: u32 = 240;
 const LINEAGE: &str = "lineage";
+/// Suspicious processes whose records are filtered like those of others.
+const LOSS_UNWATCHED: &str = "filter.unwatched";
 
 impl Engine {
     /// Leases, losses, requests from this host, the status. True when something changed that others should hear of.
     pub fn tick(&mut self) -> bool {
+        self.peace.turn();
         for report in self.containment.expire(now()) {
             self.report(report);
         }
         for event in self.normalizer.settle(now()) {
             self.event(event);
         }
+        self.watch_below();
         self.losses();
         self.release_requested();
         self.keep_peace();
@@ -48,7 +53,7 @@ impl Engine {
 
     /// Writes down who made whom, for parents end before their children do.
     fn remember(&self) {
-        if let Err(error) = write_whole(&self.state_dir.join(LINEAGE), &self.normalizer.snapshot()) {
+        if let Err(error) = whole::write(&self.state_dir.join(LINEAGE), &self.normalizer.snapshot()) {
             tracing::warn!(%error, "the lineage of processes could not be kept for the agent's next start");
         }
     }
@@ -65,6 +70,8 @@ impl Engine {
         let mut counts = self.spool.take_losses();
         counts.extend(self.normalizer.take_losses());
         counts.extend(self.detect.take_losses());
+        let unwatched = self.focus.take_unwatched();
+        counts.extend((unwatched > 0).then(|| LossCount { place: LOSS_UNWATCHED.into(), count: unwatched }));
         if !counts.is_empty() {
             self.own(Activity::Loss { counts });
         }
@@ -116,7 +123,7 @@ impl Engine {
         let path = status::path(&self.state_dir);
         let written = serde_json::to_vec_pretty(&self.shared.current())
             .map_err(std::io::Error::other)
-            .and_then(|bytes| write_whole(&path, &bytes));
+            .and_then(|bytes| whole::write(&path, &bytes));
         if let Err(error) = written {
             tracing::error!(%error, path = %path.display(), "the status could not be written");
         }

@@ -205,7 +205,12 @@ impl Call<'_> {
             "add_key" | "request_key" => {
                 (KernelOperation::Keyring, name.to_owned(), format!("key {}", self.fields.number("exit")?))
             }
-            "keyctl" => (KernelOperation::Keyring, names::keyctl(word(0)), format!("key {:#x}", word(1))),
+            "keyctl" => {
+                // As the kernel takes them: the lower half of a register.
+                let low = |number| u32::try_from(word(number) & u64::from(u32::MAX)).unwrap_or_default();
+                let key = format!("key {}", low(1).cast_signed());
+                (KernelOperation::Keyring, words::keyctl_operation(low(0)), key)
+            }
             "io_uring" => (KernelOperation::IoUring, "setup".to_owned(), format!("{} entries", word(0))),
             _ => return None,
         };

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::PollFlags;
 
+use super::Given;
 use super::assembly::{Assembly, Whole};
 use super::calls::Calls;
 use super::control::{Control, DATAGRAM_BYTES, Held, SOCKET_BYTES, Status};
@@ -34,11 +35,14 @@ enum Ears {
     Daemon(Held),
     /// A copy of what the daemon gets, and the socket to ask how much was lost, where we may ask.
     Copy(Netlink, Option<Control>),
+    /// Not even a copy; it is asked for again.
+    None,
 }
 
 pub struct Audit {
     ears: Ears,
     live: Arc<AtomicBool>,
+    given: Given,
     execs: Arc<Execs>,
     status: Option<Status>,
     assembly: Assembly,
@@ -62,6 +66,7 @@ impl Audit {
         let mut audit = Self {
             ears,
             live: Arc::default(),
+            given: Given::default(),
             execs,
             status: None,
             assembly: Assembly::default(),
@@ -78,11 +83,16 @@ impl Audit {
         self.live.clone()
     }
 
+    /// Why rules of ours no longer count, once they do not.
+    pub fn given(&self) -> Given {
+        self.given.clone()
+    }
+
     /// Rules that the kernel refused; `None` where none of ours can be set, because somebody else has audit.
     pub fn refused(&self) -> Option<&[String]> {
         match &self.ears {
             Ears::Daemon(held) if !held.silenced => Some(&held.refused),
-            Ears::Daemon(_) | Ears::Copy(..) => None,
+            Ears::Daemon(_) | Ears::Copy(..) | Ears::None => None,
         }
     }
 
@@ -97,6 +107,10 @@ impl Audit {
             let socket = match &self.ears {
                 Ears::Daemon(held) => &held.records,
                 Ears::Copy(socket, _) => socket,
+                Ears::None => {
+                    feed.sleep(LOOK_EVERY);
+                    continue;
+                }
             };
             match ready([(socket.as_fd(), PollFlags::POLLIN)]) {
                 Ok([true]) => {}
@@ -114,6 +128,7 @@ impl Audit {
 
     fn quiet(&self, feed: &Feed, error: &io::Error) {
         self.live.store(false, Ordering::Relaxed);
+        self.given.up(&error.to_string());
         feed.notice("probe quiet", format!("audit: {error}"));
     }
 
@@ -163,6 +178,7 @@ impl Audit {
         match &self.ears {
             Ears::Daemon(held) => held.status().ok(),
             Ears::Copy(_, control) => control.as_ref()?.status().ok(),
+            Ears::None => None,
         }
     }
 
@@ -170,23 +186,28 @@ impl Audit {
     fn look(&mut self, feed: &Feed) {
         feed.lost("audit.event", std::mem::take(&mut self.assembly.lost));
         feed.lost("audit.exec", self.execs.take_lost());
+        if let (Ears::None, Ok(ears)) = (&self.ears, beside()) {
+            feed.notice("probe back", "audit's copy".to_owned());
+            self.ears = ears;
+        }
         let Some(status) = self.ask() else { return };
         if let Some(before) = self.status.replace(status) {
             // The count is 32 bits wide and may be set back by an administrator.
             feed.lost("audit.lost", status.lost.saturating_sub(before.lost).into());
         }
         if matches!(self.ears, Ears::Daemon(_)) && status.pid != std::process::id() {
-            self.step_aside(feed, &format!("process {} has taken it", status.pid));
+            self.step_aside(feed, &format!("pid {} has taken it", status.pid));
         }
         self.tell_live();
     }
 
     fn step_aside(&mut self, feed: &Feed, why: &str) {
-        match beside() {
-            // What was ours is given back as the old value is dropped.
-            Ok(ears) => self.ears = ears,
-            Err(error) => feed.notice("probe quiet", format!("audit's copy: {error}")),
-        }
+        self.given.up(why);
+        // What was ours is given back as the old value is dropped.
+        self.ears = beside().unwrap_or_else(|error| {
+            feed.notice("probe quiet", format!("audit's copy: {error}"));
+            Ears::None
+        });
         feed.notice("audit given up", format!("{why}; the agent hears its copy from now on, without rules of its own"));
         self.status = None;
         self.tell_live();
@@ -198,7 +219,7 @@ impl Audit {
             (Ears::Daemon(_), _) => true,
             (Ears::Copy(..), Some(status)) => status.enabled != 0,
             // Not known: what comes is told, and nobody waits for it.
-            (Ears::Copy(..), None) => false,
+            (Ears::Copy(..), None) | (Ears::None, _) => false,
         };
         self.live.store(on, Ordering::Relaxed);
     }

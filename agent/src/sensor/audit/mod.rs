@@ -8,26 +8,30 @@ mod control;
 mod coverage;
 mod execs;
 mod flows;
+#[cfg(fuzzing)]
+mod fuzz;
 mod listen;
 mod record;
 mod rules;
 mod signin;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawRecord};
-use picket_model::{Coverage, Tier, TypeCount};
+use picket_model::{Coverage, Tier};
 
 use self::attributes::Attributes;
 use self::execs::Execs;
 use self::flows::Flows;
+#[cfg(fuzzing)]
+pub use self::fuzz::fuzz;
 use self::listen::Audit;
 pub use self::signin::unknown as unknown_user;
 use super::feed::Inlet;
-use super::{ExecDenyMap, InterestSetter, SensorError, Source};
+use super::{SensorError, Source};
 
 /// Records of audit wait for the tier's next at most so long.
 const SHARE: Duration = Duration::from_millis(50);
@@ -44,6 +48,24 @@ const TURN: Duration = Duration::from_millis(5);
 /// Whether sign-ins come from audit at this moment.
 pub type Live = Arc<AtomicBool>;
 
+/// Why audit's rules no longer serve this host; empty while they do.
+#[derive(Clone, Default)]
+struct Given(Arc<Mutex<String>>);
+
+impl Given {
+    /// The first reason stands: what comes after it follows from it.
+    fn up(&self, why: &str) {
+        let mut given = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if given.is_empty() {
+            why.clone_into(&mut given);
+        }
+    }
+
+    fn why(&self) -> Option<String> {
+        Some(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()).filter(|why| !why.is_empty())
+    }
+}
+
 struct WithAudit {
     tier: Box<dyn Source>,
     inlet: Inlet,
@@ -51,12 +73,13 @@ struct WithAudit {
     joined: Option<Joined>,
     /// Rules that the kernel refused; `None` without rules.
     rules: Option<Vec<String>>,
+    given: Given,
     blind: Vec<String>,
 }
 
 struct Joined {
     execs: Arc<Execs>,
-    live: Live,
+    given: Given,
     waiting: VecDeque<(Instant, RawRecord)>,
     /// What audit heard of processes whose new image the tier has not told yet.
     behind: VecDeque<(Instant, RawRecord)>,
@@ -78,11 +101,11 @@ pub fn beside(tier: Box<dyn Source>) -> Result<(Box<dyn Source>, Live), SensorEr
         }
     };
     let mut inlet = Inlet::new("queue.audit");
-    let live = audit.live();
+    let (live, given) = (audit.live(), audit.given());
     let rules = audit.refused().filter(|_| bare).map(<[String]>::to_vec);
     let mut blind = Vec::new();
     if let Some(why) = why.filter(|_| bare) {
-        blind.push(format!("System calls are not heard from the kernel's audit: {why}."));
+        blind.push(unheard(&why));
     }
     if let Some(refused) = rules.as_ref().filter(|refused| !refused.is_empty()) {
         tracing::warn!(?refused, "the kernel's audit refused rules");
@@ -90,17 +113,23 @@ pub fn beside(tier: Box<dyn Source>) -> Result<(Box<dyn Source>, Live), SensorEr
     }
     let joined = rules.is_some().then(|| Joined {
         execs,
-        live: live.clone(),
+        given: given.clone(),
         waiting: VecDeque::new(),
         behind: VecDeque::new(),
         attributes: Attributes::default(),
         flows: Flows::default(),
     });
     inlet.run("audit", move |feed| audit.run(&feed))?;
-    Ok((Box::new(WithAudit { tier, inlet, joined, rules, blind }), live))
+    Ok((Box::new(WithAudit { tier, inlet, joined, rules, given, blind }), live))
+}
+
+fn unheard(why: &str) -> String {
+    format!("System calls are not heard from the kernel's audit: {why}.")
 }
 
 impl Source for WithAudit {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let until = Instant::now() + timeout;
         loop {
@@ -122,37 +151,27 @@ impl Source for WithAudit {
         }
     }
 
-    fn tier(&self) -> Tier {
-        self.tier.tier()
-    }
-
     fn blind_spots(&self) -> Vec<String> {
         let mut spots = self.tier.blind_spots();
-        if self.rules.is_some() {
-            spots.retain(|spot| !coverage::answered(spot));
-            spots.extend(coverage::limits());
+        match (&self.rules, self.given.why()) {
+            (None, _) => spots.extend(self.blind.clone()),
+            (Some(_), None) => {
+                spots.retain(|spot| !coverage::answered(spot));
+                spots.extend(coverage::limits());
+                spots.extend(self.blind.clone());
+            }
+            // As if audit had never been ours.
+            (Some(_), Some(why)) => spots.push(unheard(&why)),
         }
-        [spots, self.blind.clone()].concat()
-    }
-
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
+        spots
     }
 
     fn coverage(&self) -> Vec<Coverage> {
         let rows = self.tier.coverage();
         match &self.rules {
-            Some(refused) => coverage::with_rules(rows, refused),
-            None => rows,
+            Some(refused) if self.given.why().is_none() => coverage::with_rules(rows, refused),
+            _ => rows,
         }
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }
 
@@ -160,13 +179,14 @@ impl Joined {
     /// What may be told now. The tier's records keep their order, so those behind a waiting exec wait with it.
     fn join(&mut self, batch: Vec<RawRecord>, heard: Vec<RawRecord>) -> Vec<RawRecord> {
         let now = Instant::now();
+        let heard_of = self.given.why().is_none();
         self.waiting.extend(batch.into_iter().map(|record| (now, record)));
         let mut out = Vec::new();
         while let Some((came, record)) = self.waiting.front_mut() {
             if let RawKind::Exec(process) = &mut record.kind {
                 match self.execs.take(process.pid, record.time) {
                     Some(told) => execs::complete(process, told),
-                    None if now < *came + PATIENCE && self.live.load(Ordering::Relaxed) => break,
+                    None if now < *came + PATIENCE && heard_of => break,
                     None => {}
                 }
             }

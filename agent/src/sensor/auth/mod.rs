@@ -12,13 +12,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawActor, RawKind, RawRecord};
-use picket_model::{AuthActivity, Coverage, Tier, Timestamp, TypeCount};
+use picket_model::{AuthActivity, Coverage, Timestamp};
 
 use self::merge::Merge;
 use self::parse::{Attempt, Attempts};
 use super::audit::Live;
 use super::feed::{Feed, Inlet};
-use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
+use super::{SensorError, SensorOptions, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
 
 /// A sign-in waits for the tier's next record at most so long.
@@ -72,6 +72,8 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions, live: Live) -> Res
 }
 
 impl Source for WithSignIns {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let until = Instant::now() + timeout;
         loop {
@@ -84,10 +86,6 @@ impl Source for WithSignIns {
                 return Ok(batch);
             }
         }
-    }
-
-    fn tier(&self) -> Tier {
-        self.tier.tier()
     }
 
     fn blind_spots(&self) -> Vec<String> {
@@ -111,23 +109,11 @@ impl Source for WithSignIns {
         spots
     }
 
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
-    }
-
     fn coverage(&self) -> Vec<Coverage> {
         let mut rows = self.tier.coverage();
         rows.retain(|row| !row.row.starts_with("user."));
         rows.extend(merge::coverage(self.live.load(Ordering::Relaxed), self.log));
         rows
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }
 

@@ -18,11 +18,11 @@ use picket_model::raw::{RawActor, RawKind, RawRecord};
 use picket_model::{FileActivity, FileId};
 
 use super::marks::{Batch, Marks, RENAMES};
-use super::mounts::is_local;
 use super::notices::{Notice, Place};
 use super::watched::Watched;
 use crate::procfs;
 use crate::sensor::feed::{Feed, ready, speak};
+use crate::sensor::mounts::is_local;
 
 /// One reader of one file is told once in this time, however many calls it takes to read it.
 const READ_ONCE: Duration = Duration::from_secs(10);

@@ -12,8 +12,8 @@ use nix::fcntl::AT_FDCWD;
 use nix::libc;
 use nix::sys::fanotify::{EventFFlags, Fanotify, InitFlags, MarkFlags, MaskFlags};
 
-use super::mounts;
 use super::notices::{Directory, Notice, parse};
+use crate::sensor::mounts;
 use crate::sys::handle;
 
 /// Many small notices in one call: about a thousand.

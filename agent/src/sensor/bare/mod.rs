@@ -6,7 +6,6 @@ mod coverage;
 mod files;
 mod inotify;
 mod marks;
-mod mounts;
 mod notices;
 mod polling;
 mod privileges;
@@ -29,6 +28,12 @@ use self::processes::Processes;
 use super::feed::Inlet;
 use super::{SensorError, SensorOptions, Source, seed};
 use crate::sys::clock::{WallOffset, boot_ns};
+
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let _ = connector::parse(bytes);
+    let _ = notices::parse(bytes);
+}
 
 /// One `next` hands over at most so many records, so that a flood cannot grow the batch without end.
 const BATCH_MAX: usize = 8192;

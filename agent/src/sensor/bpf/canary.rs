@@ -43,6 +43,8 @@ pub struct Canary {
     ports: VecDeque<u16>,
     acted: Option<Instant>,
     due: Instant,
+    /// Why the probes of names and changes cannot be judged; empty while they can be.
+    unjudged: String,
 }
 
 struct Probe {
@@ -63,6 +65,7 @@ impl Canary {
             ports: VecDeque::new(),
             acted: None,
             due: Instant::now(),
+            unjudged: String::new(),
         })
     }
 
@@ -76,9 +79,10 @@ impl Canary {
             }
             None if now >= self.due => {
                 self.due = now + ACT_EVERY;
+                let before = self.unjudged.is_empty();
                 self.act();
                 self.acted = Some(now);
-                Vec::new()
+                if before == self.unjudged.is_empty() { Vec::new() } else { vec![self.unjudged_now()] }
             }
             _ => Vec::new(),
         }
@@ -111,14 +115,36 @@ impl Canary {
         if File::options().read(true).open("/proc/self/stat").is_ok() {
             ran.extend(run::OPEN_AND_CLOSE);
         }
-        // Where the agent may not write there, the probes of these acts are not looked after.
-        if change().is_ok() {
-            ran.extend(run::NAMES);
-            ran.extend(run::CHANGES);
+        match change() {
+            Ok(()) => {
+                self.unjudged.clear();
+                ran.extend(run::NAMES);
+                ran.extend(run::CHANGES);
+            }
+            Err(error) => self.unjudged = error.to_string(),
         }
         for probe in &mut self.probes {
             probe.expected = ran.contains(&probe.run);
         }
+    }
+
+    /// Where the agent may not write there, nobody would notice that these probes have gone quiet. Why is told once, in
+    /// the notice: its words would excuse what is not lost.
+    pub fn blind_spot(&self) -> Option<String> {
+        (!self.unjudged.is_empty()).then(|| {
+            format!(
+                "Whether the hooks of renames, deletions and changes still run cannot be judged: {IN_MEMORY} is shut."
+            )
+        })
+    }
+
+    fn unjudged_now(&self) -> RawRecord {
+        let what = if self.unjudged.is_empty() { "hooks judged again" } else { "hooks not judged" };
+        let detail = match self.blind_spot() {
+            Some(spot) => format!("{spot} {}", self.unjudged),
+            None => format!("{IN_MEMORY} can be written"),
+        };
+        speak(RawKind::Notice { what: what.into(), detail })
     }
 
     fn judge(&mut self) -> Vec<RawRecord> {

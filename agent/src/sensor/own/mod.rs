@@ -10,15 +10,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawRecord};
-use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier, TypeCount};
+use picket_model::{Activity, Coverage, FileActivity, TamperKind, Tier};
 
 use self::files::OwnFiles;
-use self::programs::Programs;
+use self::programs::{LEASE_NS, Programs};
 use super::feed::speak;
-use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
+use super::here::{is_the_hosts, touched};
+use super::{SensorError, SensorOptions, Source};
+use crate::sys::clock::boot_ns;
 use crate::sys::netlink::Netlink;
 
 pub use self::programs::Before;
+
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8], clock: crate::sys::clock::WallOffset) -> Option<RawRecord> {
+    record::record(bytes, clock, "")
+}
 
 /// What belongs to the agent is looked at this often, and what is refused renewed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -29,8 +36,10 @@ pub const QUIET: &str = "hook quiet";
 const ROW: &str = "self.protection";
 
 /// What the engine and this part tell one another.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Peace {
+    /// When the engine's loop last came round (CLOCK_BOOTTIME nanoseconds): an agent that hangs is not to be protected.
+    turned_ns: Arc<AtomicU64>,
     /// Nothing is refused until then (CLOCK_BOOTTIME nanoseconds): an administrator has shown a token.
     pub maintenance_ns: Arc<AtomicU64>,
     /// What of it the kernel's programs know by now.
@@ -39,12 +48,32 @@ pub struct Peace {
     pub firewall_changed: Arc<AtomicBool>,
 }
 
+/// The engine counts as turning from the start: it is opened after the sensor, and compiles its rules first.
+impl Default for Peace {
+    fn default() -> Self {
+        Self {
+            turned_ns: Arc::new(AtomicU64::new(boot_ns())),
+            maintenance_ns: Arc::default(),
+            in_force_ns: Arc::default(),
+            firewall_changed: Arc::default(),
+        }
+    }
+}
+
+impl Peace {
+    /// The engine's loop has come round.
+    pub fn turn(&self) {
+        self.turned_ns.store(boot_ns(), Ordering::Relaxed);
+    }
+}
+
 struct WithOwn {
     tier: Box<dyn Source>,
     programs: Result<Programs, String>,
     files: OwnFiles,
     firewall: Option<Netlink>,
     peace: Peace,
+    hangs: bool,
     due: Instant,
     waiting: Vec<RawRecord>,
 }
@@ -64,6 +93,7 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions, before: &Before) -
         files,
         firewall: Netlink::firewall().ok(),
         peace: options.peace.clone(),
+        hangs: false,
         due: Instant::now(),
         waiting: last.into_iter().collect(),
     };
@@ -77,8 +107,11 @@ impl WithOwn {
         let gone = self.files.look();
         self.waiting.extend(gone.map(|detail| tampered(TamperKind::Unmount, detail)));
         let maintenance = self.peace.maintenance_ns.load(Ordering::Relaxed);
+        let turned = self.peace.turned_ns.load(Ordering::Relaxed);
+        let hang = self.hang(turned);
+        self.waiting.extend(hang);
         let taken = match &mut self.programs {
-            Ok(programs) => programs.renew(self.files.keys(), self.files.mount(), maintenance),
+            Ok(programs) => programs.renew(self.files.keys(), self.files.mount(), maintenance, turned),
             Err(_) => true,
         };
         if taken {
@@ -89,14 +122,26 @@ impl WithOwn {
         }
     }
 
+    /// Told once for each time; the engine hears of it when it goes on.
+    fn hang(&mut self, turned_ns: u64) -> Option<RawRecord> {
+        let hangs = boot_ns().saturating_sub(turned_ns) > LEASE_NS;
+        let before = std::mem::replace(&mut self.hangs, hangs);
+        let news = hangs && !before;
+        let detail = format!("for more than {} s; whoever ends the agent now is not refused", LEASE_NS / 1_000_000_000);
+        news.then(|| speak(RawKind::Notice { what: "engine hangs".to_owned(), detail }))
+    }
+
     /// What a record of the tier means for the agent.
     fn meant(&self, record: &RawRecord) -> Option<RawRecord> {
         let own = std::process::id();
         let by_other = record.actor.as_ref().is_none_or(|actor| actor.pid != own);
         let (kind, detail) = match &record.kind {
-            RawKind::File { activity, path, old_path, .. } if *activity != FileActivity::Read && by_other => {
-                let touched = [Some(path), old_path.as_ref()].into_iter().flatten();
-                let touched = touched.into_iter().find(|path| self.files.holds(path))?;
+            RawKind::File { activity, path, old_path, id, .. } if *activity != FileActivity::Read && by_other => {
+                // The bare tier names files as the host sees them, whoever changes them.
+                let bare = self.tier.tier() == Tier::Bare;
+                let here = |path, gone| bare || is_the_hosts(path, *id, gone, record.actor.as_ref());
+                let mut touched = touched(*activity, path, old_path.as_deref());
+                let (touched, _) = touched.find(|(path, gone)| self.files.holds(path) && here(path, *gone))?;
                 (TamperKind::Edit, format!("{} {touched}", activity.word()))
             }
             RawKind::ProcessAccess { access, target } if target.pid == own && by_other => {
@@ -115,6 +160,8 @@ fn tampered(kind: TamperKind, detail: String) -> RawRecord {
 }
 
 impl Source for WithOwn {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let mut batch = self.tier.next(timeout.min(WAIT_MAX))?;
         let told = self.peace.maintenance_ns.load(Ordering::Relaxed);
@@ -130,16 +177,8 @@ impl Source for WithOwn {
         Ok(batch)
     }
 
-    fn tier(&self) -> Tier {
-        self.tier.tier()
-    }
-
     fn blind_spots(&self) -> Vec<String> {
         self.tier.blind_spots()
-    }
-
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
     }
 
     fn coverage(&self) -> Vec<Coverage> {
@@ -154,13 +193,5 @@ impl Source for WithOwn {
         };
         rows.push(Coverage { row: ROW.to_owned(), hook, limit });
         rows
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }

@@ -1,6 +1,9 @@
 //! Owns: the programs of `bpf/self.bpf.c`: each tried by itself, the lease of what they refuse, what they tell.
 //! Never: what is to be protected; it is told.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -16,8 +19,8 @@ use crate::sensor::feed::speak;
 use crate::sys::clock::{WallOffset, boot_ns};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/self.bpf.o"));
-/// An agent that has not renewed for so long hangs, and may be killed.
-const LEASE_NS: u64 = 10_000_000_000;
+/// An agent whose engine has not come round for so long hangs, and may be killed.
+pub const LEASE_NS: u64 = 10_000_000_000;
 /// Where the word of the last life's end is pinned.
 const PINS: &str = "/sys/fs/bpf/picket";
 
@@ -128,10 +131,11 @@ impl Programs {
         records
     }
 
-    /// Renews what is refused: these files and directories, that mount, unless maintenance lasts until then.
+    /// Renews what is refused: these files and directories, that mount, unless maintenance lasts until then. The lease
+    /// counts from when the engine last turned, so that this thread alone cannot keep it up.
     /// False where the kernel did not take it.
-    pub fn renew(&mut self, files: &BTreeMap<[u64; 2], u8>, mount: u64, maintenance_ns: u64) -> bool {
-        let until = boot_ns().saturating_add(LEASE_NS);
+    pub fn renew(&mut self, files: &BTreeMap<[u64; 2], u8>, mount: u64, maintenance_ns: u64, turned_ns: u64) -> bool {
+        let until = turned_ns.min(boot_ns()).saturating_add(LEASE_NS);
         let mut taken = true;
         for (index, value) in [(0, until), (1, maintenance_ns), (2, mount)] {
             taken &= self.lease.set(index, value, 0).is_ok();

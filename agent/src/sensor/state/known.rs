@@ -4,10 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use picket_model::Activity;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{Content, Stamp, look, stamp};
 use super::item::{Item, Items, changes};
 use super::places::{self, ACCOUNTS, GROUPS, GSHADOW, SHADOW, below};
+use super::reach::{Reach, Unreached};
 use super::reading::Reader;
 
 const FILE_NAME: &str = "host-state.json";
@@ -48,6 +48,8 @@ pub struct Known {
     key: Vec<u8>,
     unsaved: bool,
     beyond: u64,
+    reach: Reach,
+    unreached: Unreached,
 }
 
 impl Known {
@@ -65,9 +67,10 @@ impl Known {
         };
         let count = files.values().map(Items::len).sum();
         let root = fs::canonicalize(root).unwrap_or_else(|_| root.to_path_buf());
-        let reader = Reader::new(root, key.clone());
+        let (reach, reader) = (Reach::new(root.clone()), Reader::new(root, key.clone()));
         let stamps = BTreeMap::new();
-        let mut known = Self { reader, files, stamps, count, kept, key, unsaved: first, beyond: 0 };
+        let unreached = Unreached::default();
+        let mut known = Self { reader, files, stamps, count, kept, key, unsaved: first, beyond: 0, reach, unreached };
         let told: Vec<Activity> = known.stale().iter().flat_map(|subject| known.renew(subject)).collect();
         Ok((known, if first { Vec::new() } else { told }))
     }
@@ -77,8 +80,16 @@ impl Known {
         std::mem::take(&mut self.beyond)
     }
 
+    /// Which places it does not look at, as of the last look at everything.
+    pub fn unreached(&self) -> Unreached {
+        self.unreached.clone()
+    }
+
     /// Looks at one file, and tells what is different.
     pub fn renew(&mut self, subject: &str) -> Vec<Activity> {
+        if !self.reach.can(subject) {
+            return Vec::new();
+        }
         let stamps = self.stamps_of(subject);
         // What cannot be read now is looked at again with the next look at everything.
         let Ok((new, beyond)) = self.reader.read(subject) else { return Vec::new() };
@@ -123,11 +134,23 @@ impl Known {
 
     /// The files that have been touched since they were last looked at, of all that there are or were.
     pub fn stale(&mut self) -> Vec<String> {
-        let (mut subjects, beyond) = places::all(self.reader.root(), self.homes());
-        self.beyond += beyond;
+        let (mut folders, homes_beyond) = places::of_users(self.homes());
+        let mut unreached = BTreeSet::new();
+        let mut can = |place: &String| {
+            let can = self.reach.can(place);
+            if !can {
+                unreached.insert(place.clone());
+            }
+            can
+        };
+        folders.retain(&mut can);
+        let (mut subjects, beyond) = places::all(self.reader.root(), folders);
+        self.beyond += beyond + homes_beyond;
         subjects.extend(self.files.keys().cloned());
         subjects.sort_unstable();
         subjects.dedup();
+        subjects.retain(&mut can);
+        self.unreached.set(unreached);
         let is_same = |subject: &String| {
             let now = self.stamps_of(subject);
             // What is not there and was not there is not looked at.
@@ -167,7 +190,7 @@ impl Known {
         let kept = Kept { version: VERSION, key: self.key.clone(), files: std::mem::take(&mut self.files) };
         let bytes = serde_json::to_vec(&kept);
         self.files = kept.files;
-        write(path, &bytes.map_err(io::Error::other)?)?;
+        crate::whole::write(path, &bytes.map_err(io::Error::other)?)?;
         self.unsaved = false;
         Ok(())
     }
@@ -182,15 +205,6 @@ fn load(path: &Path) -> Option<Kept> {
             None
         }
     }
-}
-
-/// Whole or not at all. What a crash takes is told a second time.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(bytes)?;
-    file.sync_data()?;
-    fs::rename(&new, path)
 }
 
 fn random() -> io::Result<Vec<u8>> {

@@ -9,6 +9,7 @@ mod item;
 mod jobs;
 mod known;
 mod places;
+mod reach;
 mod reading;
 mod requests;
 mod units;
@@ -20,13 +21,18 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use picket_model::raw::{RawKind, RawProcess, RawRecord};
-use picket_model::{Activity, Coverage, FileActivity, Tier, TypeCount};
+use picket_model::{Activity, Coverage, FileActivity, FileId, Tier};
 
 use self::known::Known;
+use self::reach::Unreached;
 use self::requests::Requests;
 use self::watch::{Signals, Touch, Watch};
 use super::feed::Inlet;
-use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source};
+use super::here::{is_the_hosts, shares_root, touched};
+use super::{SensorError, SensorOptions, Source};
+
+#[cfg(fuzzing)]
+pub use self::bus::fuzz;
 
 /// A change waits for the tier's next record at most so long.
 const SHARE: Duration = Duration::from_millis(100);
@@ -53,6 +59,7 @@ struct WithState {
     /// What stands before a path of the host; empty but in tests.
     root: String,
     bus: Arc<bus::Health>,
+    unreached: Unreached,
 }
 
 /// # Errors
@@ -63,6 +70,7 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn 
     let signals = Arc::new(Signals { missed: AtomicBool::new(false), requests: Requests::default() });
     let (known, told) = Known::open(&options.root, options.state_dir.as_deref())
         .map_err(|source| SensorError::Io { operation: "learn the host's accounts, jobs and services", source })?;
+    let unreached = known.unreached();
     let watch = Watch::new(known, touched, Arc::clone(&signals));
     inlet.run("state", move |feed| watch.run(told, &feed))?;
     let listener = bus::Listener::new(&options.root, Arc::clone(&signals));
@@ -70,22 +78,22 @@ pub fn beside(tier: Box<dyn Source>, options: &SensorOptions) -> Result<Box<dyn 
     inlet.run("dbus", move |feed| listener.run(&feed))?;
     let root = std::fs::canonicalize(&options.root).unwrap_or_else(|_| options.root.clone());
     let root = root.to_string_lossy().trim_end_matches('/').to_owned();
-    Ok(Box::new(WithState { tier, inlet, touches, signals, root, bus }))
+    Ok(Box::new(WithState { tier, inlet, touches, signals, root, bus, unreached }))
 }
 
 impl WithState {
     fn see(&self, record: &RawRecord) {
         match &record.kind {
-            RawKind::File { activity, path, old_path, .. } if *activity != FileActivity::Read => {
-                self.touch(path, record);
-                if let Some(old) = old_path {
-                    self.touch(old, record);
+            RawKind::File { activity, path, old_path, id, .. } if *activity != FileActivity::Read => {
+                for (path, gone) in touched(*activity, path, old_path.as_deref()) {
+                    self.touch(path, *id, gone, record);
                 }
             }
             RawKind::Exec(process) => self.executed(process, record),
             RawKind::Plain(activity) => {
                 if let (Activity::UnixConnect { path }, Some(actor)) = (&**activity, &record.actor)
                     && path == PRIVATE
+                    && shares_root(actor)
                 {
                     self.signals.requests.connected(actor.clone());
                 }
@@ -95,25 +103,32 @@ impl WithState {
         }
     }
 
-    fn touch(&self, path: &str, record: &RawRecord) {
-        let Some(path) = path.strip_prefix(&self.root) else { return };
+    fn touch(&self, full: &str, id: FileId, gone: bool, record: &RawRecord) {
+        let Some(path) = full.strip_prefix(&self.root) else { return };
         let Some(subject) = places::subject(path) else { return };
+        // The bare tier names files as the host sees them, whoever changes them.
+        if self.tier.tier() != Tier::Bare && !is_the_hosts(full, id, gone, record.actor.as_ref()) {
+            return;
+        }
         let touch = Touch { subject: subject.to_owned(), time: record.time, actor: record.actor.clone() };
         if self.touches.try_send(touch).is_err() {
             self.signals.missed.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Only root's tools speak to the manager past the bus.
+    /// Only root's tools speak to the manager past the bus; a container has a manager of its own.
     fn executed(&self, process: &RawProcess, record: &RawRecord) {
         let is_tool = process.exe.ends_with("/systemctl") || process.exe.ends_with("/systemd-run");
-        if let Some(actor) = record.actor.as_ref().filter(|_| is_tool && process.euid.is_none_or(|uid| uid == 0)) {
+        let by_root = is_tool && process.euid.is_none_or(|uid| uid == 0);
+        if let Some(actor) = record.actor.as_ref().filter(|actor| by_root && shares_root(actor)) {
             self.signals.requests.executed(&process.argv, actor.clone());
         }
     }
 }
 
 impl Source for WithState {
+    left_to_the_tier!();
+
     fn next(&mut self, timeout: Duration) -> Result<Vec<RawRecord>, SensorError> {
         let until = Instant::now() + timeout;
         loop {
@@ -129,18 +144,11 @@ impl Source for WithState {
         }
     }
 
-    fn tier(&self) -> Tier {
-        self.tier.tier()
-    }
-
     fn blind_spots(&self) -> Vec<String> {
         let mut spots = self.tier.blind_spots();
         spots.extend(self.bus.blind_spots());
+        spots.extend(self.unreached.blind_spot());
         spots
-    }
-
-    fn accounts(&self) -> Vec<TypeCount> {
-        self.tier.accounts()
     }
 
     fn coverage(&self) -> Vec<Coverage> {
@@ -148,13 +156,5 @@ impl Source for WithState {
         rows.extend(ROWS.map(|(row, hook)| Coverage { row: row.into(), hook: hook.into(), limit: String::new() }));
         rows.push(self.bus.coverage());
         rows
-    }
-
-    fn interest_setter(&mut self) -> Option<Box<dyn InterestSetter>> {
-        self.tier.interest_setter()
-    }
-
-    fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
-        self.tier.exec_deny()
     }
 }

@@ -136,8 +136,18 @@ pub fn is_unit_folder(folder: &str) -> bool {
     UNIT_FOLDERS.contains(&folder) || folder.ends_with(USER_UNITS)
 }
 
+/// The folders of users' own units, and how many homes were too many.
+pub fn of_users(homes: impl Iterator<Item = String>) -> (Vec<String>, u64) {
+    let mut homes: Vec<String> = homes.filter(|home| home.len() > 1 && home.starts_with('/')).collect();
+    homes.sort_unstable();
+    homes.dedup();
+    let beyond = homes.len().saturating_sub(HOMES_MAX) as u64;
+    homes.truncate(HOMES_MAX);
+    (homes.iter().map(|home| format!("{}{USER_UNITS}", home.trim_end_matches('/'))).collect(), beyond)
+}
+
 /// Every file below `root` that has a place, as the host names it, and how many were too many.
-pub fn all(root: &Path, homes: impl Iterator<Item = String>) -> (Vec<String>, u64) {
+pub fn all(root: &Path, of_users: Vec<String>) -> (Vec<String>, u64) {
     let mut found: Vec<String> = FILES.map(str::to_owned).to_vec();
     let mut beyond = 0;
     let fixed = SCRIPTS.iter().chain(&CRONTABS).chain(&AT).chain(&INIT).chain(&["/etc/cron.d"]);
@@ -145,12 +155,6 @@ pub fn all(root: &Path, homes: impl Iterator<Item = String>) -> (Vec<String>, u6
         let names = listed(root, folder, &mut beyond);
         found.extend(names.into_iter().map(|name| format!("{folder}/{name}")).filter(|path| place(path).is_some()));
     }
-    let mut homes: Vec<String> = homes.filter(|home| home.len() > 1 && home.starts_with('/')).collect();
-    homes.sort_unstable();
-    homes.dedup();
-    beyond += homes.len().saturating_sub(HOMES_MAX) as u64;
-    homes.truncate(HOMES_MAX);
-    let of_users = homes.iter().map(|home| format!("{}{USER_UNITS}", home.trim_end_matches('/')));
     for folder in UNIT_FOLDERS.map(str::to_owned).into_iter().chain(of_users) {
         for name in listed(root, &folder, &mut beyond) {
             let path = format!("{folder}/{name}");

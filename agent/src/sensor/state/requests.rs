@@ -59,6 +59,15 @@ struct Request {
     verb: String,
     units: Vec<String>,
     actor: RawActor,
+    /// What an answer over the bus would name.
+    call: Option<CallId>,
+}
+
+/// One call over the bus: who sent it, and its number there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CallId {
+    pub sender: String,
+    pub serial: u32,
 }
 
 #[derive(Default)]
@@ -66,13 +75,19 @@ pub struct Requests(Mutex<VecDeque<Request>>);
 
 impl Requests {
     /// A method of the manager's was called; `method` as D-Bus has it.
-    pub fn called(&self, method: &str, units: Vec<String>, actor: RawActor) {
-        self.note(verb(method).to_owned(), units, actor);
+    pub fn called(&self, method: &str, units: Vec<String>, actor: RawActor, call: CallId) {
+        self.note(verb(method).to_owned(), units, actor, Some(call));
+    }
+
+    /// Policy, the manager or the bus said no: what becomes of the unit is somebody else's doing.
+    pub fn refused(&self, call: &CallId) {
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.retain(|request| request.call.as_ref() != Some(call));
     }
 
     /// Somebody connected to the manager's own socket.
     pub fn connected(&self, actor: RawActor) {
-        self.note(String::new(), Vec::new(), actor);
+        self.note(String::new(), Vec::new(), actor, None);
     }
 
     /// systemctl or systemd-run was started, which speak to the manager past the bus.
@@ -83,19 +98,19 @@ impl Requests {
             let named = argv.iter().zip(argv.iter().skip(1)).find(|(word, _)| *word == "-u" || *word == "--unit");
             let joined = argv.iter().find_map(|word| word.strip_prefix("--unit="));
             let unit = joined.or(named.map(|(_, unit)| unit.as_str()));
-            self.note("run".into(), vec![unit.unwrap_or("run-").to_owned()], actor);
+            self.note("run".into(), vec![unit.unwrap_or("run-").to_owned()], actor, None);
         } else if let Some(verb) = words.next().filter(|verb| !LOOKS.contains(verb)) {
             let units = words.take(UNITS_MAX).map(|unit| unit.rsplit('/').next().unwrap_or(unit).to_owned()).collect();
-            self.note(verb.to_owned(), units, actor);
+            self.note(verb.to_owned(), units, actor, None);
         }
     }
 
-    fn note(&self, verb: String, units: Vec<String>, actor: RawActor) {
+    fn note(&self, verb: String, units: Vec<String>, actor: RawActor, call: Option<CallId>) {
         let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if requests.len() >= REQUESTS_MAX {
             requests.pop_front();
         }
-        requests.push_back(Request { at: Instant::now(), verb, units, actor });
+        requests.push_back(Request { at: Instant::now(), verb, units, actor, call });
     }
 
     /// Who asked for this to become of the unit: the last who named it, else the last who spoke to the manager.

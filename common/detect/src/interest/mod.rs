@@ -39,6 +39,10 @@ pub fn of(matchers: &[Matcher], indicators: &Indicators) -> Interest {
     if indicators.has_hashes() {
         files.whole.insert(FileActivity::Write);
     }
+    // A feed has more names than a kernel compares.
+    if indicators.has_file_names() {
+        files.whole.extend([FileActivity::Write, FileActivity::Rename]);
+    }
     Interest { files, libraries }
 }
 

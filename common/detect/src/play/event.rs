@@ -57,7 +57,7 @@ pub fn event(node: &Node, seconds: u64, reader: &mut Reader<'_>) -> Option<Event
         reader.complain(node.place, "an entry holds one event");
         return None;
     };
-    if what.map().is_none() {
+    if what.map().is_none() && key.text != "launch" {
         reader.complain(what.place, format!("`{}` must be a map, here stands {}", key.text, what.kind()));
         return None;
     }

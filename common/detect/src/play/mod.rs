@@ -50,6 +50,7 @@ pub fn parse(file: &str, text: &str) -> Result<Cases, Vec<RuleError>> {
     let mut cases = Cases { file: file.to_owned(), ..Cases::default() };
     match documents.as_slice() {
         [root] => read(root, &mut cases, &mut reader),
+        [] if reader.count() > 0 => {}
         [] => reader.complain(Place { line: 1, column: 1 }, "there are no cases; a file has `hits` and `misses`"),
         [_, second, ..] => reader.complain(second.place, "a file of cases is one document"),
     }
@@ -58,8 +59,13 @@ pub fn parse(file: &str, text: &str) -> Result<Cases, Vec<RuleError>> {
 }
 
 fn read(root: &Node, cases: &mut Cases, reader: &mut Reader<'_>) {
-    reader.only(root, "a file of cases", &["hits", "misses"]);
-    for (key, node) in root.map().unwrap_or_default() {
+    reader.only(root, "a file of cases", &["processes", "hits", "misses"]);
+    // Each may name those above it.
+    for (name, node) in root.get("processes").and_then(Node::map).unwrap_or_default() {
+        let process = process::process(node, reader);
+        reader.name(&name.text, process);
+    }
+    for (key, node) in root.map().unwrap_or_default().iter().filter(|(key, _)| key.text != "processes") {
         let found = match key.text.as_str() {
             "hits" => &mut cases.hits,
             _ => &mut cases.misses,

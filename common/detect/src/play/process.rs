@@ -35,6 +35,7 @@ const STREAMS: &[StreamKind] = &[
     StreamKind::Socket,
     StreamKind::Null,
 ];
+const KEY: ProcessKey = ProcessKey { boot: 1, pid: 4711, start_ticks: 99 };
 /// Of a process that says nothing of itself.
 const SOMEBODY: u32 = 1000;
 /// Linux 6 has 41 capabilities.
@@ -112,10 +113,14 @@ const KEYS: &[&str] = &[
     "namespaces",
 ];
 
-/// Alice (1000) unless it says otherwise; user `root` and uid 0 imply one another.
+/// A map, or the name of one of the file's `processes`. Alice (1000) unless it says otherwise; user `root` and uid 0
+/// imply one another.
 pub fn process(node: &Node, reader: &mut Reader<'_>) -> Arc<Process> {
+    if node.text().is_some() {
+        return reader.named(node).unwrap_or_else(|| Arc::new(Process::unknown(KEY)));
+    }
     reader.only(node, "a process", KEYS);
-    let mut process = Process::unknown(ProcessKey { boot: 1, pid: 4711, start_ticks: 99 });
+    let mut process = Process::unknown(KEY);
     process.exe = reader.text(node, "exe");
     process.argv = arguments(node, &process.exe, reader);
     process.name = if node.get("name").is_some() {

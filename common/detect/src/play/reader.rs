@@ -1,8 +1,12 @@
 //! Owns: values out of the nodes of a case, with a complaint for each that is missing or wrong.
 //! Never: what the values are for.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
+
+use picket_model::Process;
 
 use crate::error::{Complaints, Place, RuleError};
 use crate::yaml::Node;
@@ -11,15 +15,31 @@ pub struct Reader<'c> {
     complaints: Complaints<'c>,
     /// Which turn of a repeated entry this is.
     pub turn: u64,
+    /// Those that the file names, for cases to call them by.
+    named: HashMap<String, Arc<Process>>,
 }
 
 impl<'c> Reader<'c> {
-    pub const fn new(complaints: Complaints<'c>) -> Self {
-        Self { complaints, turn: 0 }
+    pub fn new(complaints: Complaints<'c>) -> Self {
+        Self { complaints, turn: 0, named: HashMap::new() }
     }
 
     pub fn complain(&mut self, place: Place, reason: impl Into<String>) {
         self.complaints.add(place, reason);
+    }
+
+    pub fn name(&mut self, name: &str, process: Arc<Process>) {
+        self.named.insert(name.to_owned(), process);
+    }
+
+    /// The process that `node` calls by its name.
+    pub fn named(&mut self, node: &Node) -> Option<Arc<Process>> {
+        let name = node.text()?;
+        let found = self.named.get(name).cloned();
+        if found.is_none() {
+            self.complain(node.place, format!("no process is called `{name}` above"));
+        }
+        found
     }
 
     pub fn count(&self) -> usize {

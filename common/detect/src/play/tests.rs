@@ -55,6 +55,23 @@ fn every_class_of_events_has_its_word() {
     }
 }
 
+/// A name stands for the whole chain of parents.
+#[test]
+fn processes_have_names_for_cases_to_call_them_by() {
+    let text = "processes:\n  sshd: {exe: /usr/sbin/sshd, user: root}\n  shell: {exe: /bin/sh, parent: sshd}\nhits:\n- launch: {exe: /bin/ls, parent: shell}\n- launch: shell\n";
+    let cases = parse("x", text).unwrap();
+    let above = |case: usize| -> Vec<String> {
+        let process = cases.hits[case].events[0].process.as_ref().unwrap();
+        process.ancestors().map(|above| above.exe.clone()).collect()
+    };
+    assert_eq!(
+        (above(0), above(1)),
+        (vec!["/bin/sh".to_owned(), "/usr/sbin/sshd".to_owned()], vec!["/usr/sbin/sshd".to_owned()])
+    );
+    let found = parse("x", "hits:\n- launch: {exe: /bin/ls, parent: shell}\n").unwrap_err();
+    assert_eq!(found[0].to_string(), "x:2:34: no process is called `shell` above");
+}
+
 #[test]
 fn each_slip_is_named_where_it_stands() {
     for (text, place, words) in [

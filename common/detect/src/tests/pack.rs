@@ -89,6 +89,9 @@ fn techniques_exist_in_attack() {
         sha256: vec!["0".repeat(64)],
         addresses: vec!["203.0.113.9".to_owned()],
         domains: vec!["example.org".to_owned()],
+        urls: vec!["http://example.org/x".to_owned()],
+        file_names: vec!["x".to_owned()],
+        ..IndicatorSource::default()
     };
     for rule in Detector::compile(&pack(), &indicators).unwrap().rules() {
         for technique in &rule.techniques {

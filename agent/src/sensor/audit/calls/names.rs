@@ -24,27 +24,6 @@ pub const fn unspecified(like: IpAddr) -> IpAddr {
     }
 }
 
-/// `KEYCTL_*`; the number where it has no name here.
-pub fn keyctl(operation: u64) -> String {
-    const NAMES: [&str; 13] = [
-        "get_keyring_id",
-        "join_session_keyring",
-        "update",
-        "revoke",
-        "chown",
-        "setperm",
-        "describe",
-        "clear",
-        "link",
-        "unlink",
-        "search",
-        "read",
-        "instantiate",
-    ];
-    let name = usize::try_from(operation).ok().and_then(|at| NAMES.get(at));
-    name.map_or_else(|| format!("keyctl {operation}"), |name| (*name).to_owned())
-}
-
 /// A name as it is seen from a directory; as it stands where that is unknown.
 pub fn absolute(directory: &str, name: &str) -> String {
     match (name, directory) {

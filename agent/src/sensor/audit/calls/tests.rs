@@ -81,6 +81,9 @@ fn privileges_and_the_kernel_are_told() {
     for name in ["time", "kexec", "add_key", "keyctl", "io_uring"] {
         assert!(hear(name, &[(1300, format!("{CALL} a0=1 a1=2"))]).is_some(), "{name}");
     }
+    let moved = hear("keyctl", &[(1300, format!("{CALL} a0=1e a1=fffffffffffffffe"))]);
+    let Some(RawKind::Plain(moved)) = moved else { panic!("nothing told") };
+    assert!(matches!(*moved, Activity::Kernel { subject, detail, .. } if subject == "move" && detail == "key -2"));
     let module = [(1300, CALL.replace("yes", "no")), (1330, "name=\"evil\"".to_owned())];
     assert!(matches!(hear("module", &module), Some(RawKind::ModuleLoad { name, loaded: false, .. }) if name == "evil"));
 }

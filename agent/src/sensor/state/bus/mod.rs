@@ -20,14 +20,22 @@ use picket_model::{Activity, Coverage, ServiceActivity, ServiceChange};
 
 use self::connection::{BUS, BUS_PATH, Connection};
 use self::running::{Running, Told};
-use self::wire::{Argument, CALL, Call, Message, SIGNAL, Value};
+use self::wire::{Argument, CALL, Call, ERROR, Message, SIGNAL, Value};
 use super::places::below;
 use super::reading::Reader;
-use super::requests::is_request;
+use super::requests::{CallId, is_request};
 use super::watch::{Signals, record};
 use crate::procfs;
 use crate::sensor::feed::{Feed, ready};
 use crate::sys::clock::now;
+
+#[cfg(fuzzing)]
+pub fn fuzz(bytes: &[u8]) {
+    let Some(message) = Message::parse(bytes) else { return };
+    let _ = message.arguments();
+    let _ = units(&message);
+    let _ = Running::default().hear(&message, |_, _| None);
+}
 
 const SOCKETS: [&str; 2] = ["/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"];
 /// A bus that has gone is looked for again so often; most come back within seconds.
@@ -44,7 +52,12 @@ const MATCHES: [&str; 3] = [
      member='PropertiesChanged',path_namespace='/org/freedesktop/systemd1/unit',arg0='org.freedesktop.systemd1.Unit'",
     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',arg0='org.freedesktop.systemd1'",
 ];
-const MONITORED: &str = "type='method_call',destination='org.freedesktop.systemd1'";
+/// What is asked of the manager, and what it or the bus refuses.
+const MONITORED: [&str; 3] = [
+    "type='method_call',destination='org.freedesktop.systemd1'",
+    "type='error',sender='org.freedesktop.systemd1'",
+    "type='error',sender='org.freedesktop.DBus'",
+];
 
 /// Whether the bus is heard, for whoever asks what this host cannot see.
 #[derive(Default)]
@@ -165,7 +178,7 @@ impl Listener {
             path: BUS_PATH,
             interface: "org.freedesktop.DBus.Monitoring",
             member: "BecomeMonitor",
-            arguments: &[Argument::Texts(&[MONITORED]), Argument::Number(0)],
+            arguments: &[Argument::Texts(&MONITORED), Argument::Number(0)],
         })?;
         Ok(monitor)
     }
@@ -175,12 +188,10 @@ impl Listener {
             let (called, spoken) = if bus.calls.has_waiting() { (true, true) } else { bus.wait()? };
             // Who asked is known before what came of it is heard.
             if let Some(monitor) = bus.monitor.as_mut().filter(|_| called) {
-                let calls = monitor.receive(!bus.calls.has_waiting())?;
+                let overheard = monitor.receive(!bus.calls.has_waiting())?;
                 feed.lost("dbus.monitor", monitor.take_lost());
-                for call in calls.iter().filter(|message| message.kind == CALL && is_request(&message.member)) {
-                    if let Some(actor) = bus.caller(&call.sender)? {
-                        self.signals.requests.called(&call.member, units(call), actor);
-                    }
+                for message in &overheard {
+                    self.overhear(bus, message)?;
                 }
             }
             let waiting = bus.calls.has_waiting();
@@ -188,6 +199,22 @@ impl Listener {
                 self.hear(bus, &message, feed)?;
             }
             feed.lost("dbus.signals", bus.calls.take_lost());
+        }
+        Ok(())
+    }
+
+    /// A call to the manager, or that it was refused.
+    fn overhear(&self, bus: &mut Bus, message: &Message) -> io::Result<()> {
+        let requests = &self.signals.requests;
+        match message.kind {
+            CALL if is_request(&message.member) => {
+                let call = CallId { sender: message.sender.clone(), serial: message.serial };
+                if let Some(actor) = bus.caller(&message.sender)? {
+                    requests.called(&message.member, units(message), actor, call);
+                }
+            }
+            ERROR => requests.refused(&CallId { sender: message.destination.clone(), serial: message.reply_serial }),
+            _ => {}
         }
         Ok(())
     }

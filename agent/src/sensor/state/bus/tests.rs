@@ -84,6 +84,51 @@ fn a_call_to_the_service_manager_is_heard_and_its_caller_found() {
     assert_eq!(bus.caller(":1.9999").unwrap(), None, "one that has gone");
 }
 
+/// What the monitor has heard until something of this kind came.
+fn overheard(listener: &Listener, bus: &mut Bus, kind: u8, member: &str) {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        assert!(Instant::now() < end, "the monitor does not hear {member}");
+        let ready = bus.wait().unwrap().0;
+        let heard = bus.monitor.as_mut().unwrap().receive(ready).unwrap();
+        heard.iter().for_each(|message| listener.overhear(bus, message).unwrap());
+        if heard.iter().any(|message| message.kind == kind && message.member == member) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn who_is_refused_is_not_told_as_who_did_it() {
+    let Some(daemon) = Daemon::start() else { return };
+    let signals = Arc::new(Signals { missed: AtomicBool::new(false), requests: Default::default() });
+    let listener = Listener::new(daemon.folder.path(), Arc::clone(&signals));
+    let calls = Connection::open(&daemon.socket()).unwrap();
+    let monitor = Listener::monitor(&daemon.socket()).unwrap();
+    let mut bus = Bus { calls, monitor: Some(monitor), running: Running::default() };
+    let who = || signals.requests.who("cron.service", Some(ServiceActivity::Stopped)).map(|actor| actor.pid);
+
+    // Nobody is there to do it: the bus itself refuses.
+    let arguments = [Argument::Text("cron.service"), Argument::Text("replace")];
+    let (path, interface) = (MANAGER_PATH, MANAGER_INTERFACE);
+    let call = Call { destination: MANAGER, path, interface, member: "StopUnit", arguments: &arguments };
+    let mut caller = Connection::open(&daemon.socket()).unwrap();
+    caller.ask(&call).unwrap_err();
+    overheard(&listener, &mut bus, ERROR, "");
+    assert_eq!(who(), None);
+
+    // Now somebody is, who says nothing yet.
+    let name = [Argument::Text(MANAGER), Argument::Number(0)];
+    let own = Call { destination: BUS, path: BUS_PATH, interface: BUS, member: "RequestName", arguments: &name };
+    let mut manager = Connection::open(&daemon.socket()).unwrap();
+    manager.ask(&own).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| caller.ask(&call));
+        overheard(&listener, &mut bus, CALL, "StopUnit");
+        assert_eq!(who(), Some(std::process::id()));
+    });
+}
+
 #[test]
 fn a_bus_without_a_service_manager_is_a_blind_spot_and_so_is_none() {
     let signals = || Arc::new(Signals { missed: AtomicBool::new(false), requests: Default::default() });

@@ -133,3 +133,51 @@ fn pipes_devices_and_folders_in_their_place_hold_nobody_up() {
     host.put("etc/cron.d/real", "* * * * * root x\n");
     assert_eq!(rescan(&mut known), ["job created cron root * * * * * x"]);
 }
+
+/// Mounts a file system that never answers where a home is, in a mount namespace that the test above made.
+#[test]
+#[ignore = "run by another in a mount namespace of its own"]
+fn beside_a_home_that_does_not_answer() {
+    use std::os::fd::AsRawFd;
+    let host = Host::new();
+    fs::create_dir_all(host.at("home/ann")).expect("a home");
+    host.put("etc/passwd", "root:x:0:0::/root:/bin/sh\nann:x:1:1::/home/ann:/bin/sh\n");
+    // Nobody serves it: whoever looks at it waits until this is closed.
+    let fuse = fs::File::options().read(true).write(true).open("/dev/fuse").expect("fuse");
+    let data = format!("fd={},rootmode=40000,user_id=0,group_id=0", fuse.as_raw_fd());
+    let flags = nix::mount::MsFlags::empty();
+    let at = host.at("home/ann");
+    nix::mount::mount(Some("picket-test"), &at, Some("fuse"), flags, Some(&*data)).expect("a mount");
+    let (done, opened) = std::sync::mpsc::sync_channel(1);
+    let root = host.0.path().to_path_buf();
+    let looks = std::thread::spawn(move || {
+        let (mut known, _) = Known::open(&root, None).expect("random bytes");
+        known.renew("/home/ann/.config/systemd/user/a.service");
+        known.renew("/etc/passwd");
+        fs::write(root.join("etc/cron.d/real"), "* * * * * root x\n").expect("a file");
+        let told = rescan(&mut known);
+        let _ = done.send((told, known.unreached().blind_spot()));
+    });
+    let outcome = opened.recv_timeout(std::time::Duration::from_secs(20));
+    drop(fuse);
+    nix::mount::umount2(&at, nix::mount::MntFlags::MNT_DETACH).expect("unmounted");
+    looks.join().expect("an end");
+    let (told, blind) = outcome.expect("it waits for a home that does not answer");
+    assert_eq!(told, ["job created cron root * * * * * x"]);
+    assert!(blind.expect("a blind spot").contains("/home/ann/.config/systemd/user"));
+}
+
+#[test]
+fn a_home_that_does_not_answer_is_a_blind_spot_and_holds_nobody_up() {
+    if !nix::unistd::geteuid().is_root() || !Path::new("/dev/fuse").exists() {
+        println!("skipped: it takes root and FUSE");
+        return;
+    }
+    let own = std::env::current_exe().expect("this program");
+    let name = "sensor::state::known::tests::beside_a_home_that_does_not_answer";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-m", "--propagation", "private"]).arg(own).args(["--ignored", "--exact", "--nocapture", name]);
+    let output = command.output().expect("unshare");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said} {}", String::from_utf8_lossy(&output.stderr));
+}

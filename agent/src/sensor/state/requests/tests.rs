@@ -9,6 +9,25 @@ fn actor(pid: u32) -> RawActor {
     RawActor { pid, start_ticks: None }
 }
 
+fn call(serial: u32) -> CallId {
+    CallId { sender: ":1.7".into(), serial }
+}
+
+#[test]
+fn who_was_refused_did_nothing() {
+    let requests = Requests::default();
+    requests.called("StopUnit", vec!["cron.service".into()], actor(1), call(1));
+    requests.called("StopUnit", vec!["cron.service".into()], actor(2), call(2));
+    let who = || requests.who("cron.service", Some(Stopped)).map(|actor| actor.pid);
+    assert_eq!(who(), Some(2));
+    requests.refused(&CallId { sender: ":1.8".into(), serial: 2 });
+    assert_eq!(who(), Some(2), "that was another's call");
+    requests.refused(&call(2));
+    assert_eq!(who(), Some(1));
+    requests.refused(&call(1));
+    assert_eq!(who(), None);
+}
+
 fn argv(line: &str) -> Vec<String> {
     line.split(' ').map(str::to_owned).collect()
 }
@@ -17,7 +36,7 @@ fn argv(line: &str) -> Vec<String> {
 fn the_last_who_named_the_unit_did_it() {
     let requests = Requests::default();
     requests.executed(&argv("systemctl restart cron"), actor(1001));
-    requests.called("StartUnit", vec!["ssh.service".into()], actor(1002));
+    requests.called("StartUnit", vec!["ssh.service".into()], actor(1002), call(1));
     requests.executed(&argv("/usr/bin/systemctl enable --now /opt/x.service"), actor(1003));
     requests.executed(&argv("systemctl status cron"), actor(1004));
     let who = |unit, activity| requests.who(unit, Some(activity)).map(|actor| actor.pid);
@@ -46,7 +65,7 @@ fn who_spoke_to_the_manager_this_second_did_what_nobody_named() {
     requests.connected(actor(5));
     assert_eq!(requests.who("a.service", Some(Stopped)), Some(actor(5)));
     for pid in 0..1000 {
-        requests.called("StartUnit", vec!["b.service".into()], actor(pid));
+        requests.called("StartUnit", vec!["b.service".into()], actor(pid), call(pid));
     }
     assert_eq!(requests.who("a.service", Some(Stopped)), None, "it is forgotten among so many");
 }

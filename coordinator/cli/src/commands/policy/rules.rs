@@ -27,8 +27,11 @@ pub fn check(rules: &[RuleText], indicators: &IndicatorTexts) -> Result<(), Fail
         rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
     let indicators = IndicatorSource {
         sha256: indicators.sha256.clone(),
+        md5: indicators.md5.clone(),
         addresses: indicators.addresses.clone(),
         domains: indicators.domains.clone(),
+        urls: indicators.urls.clone(),
+        file_names: indicators.file_names.clone(),
     };
     Detector::compile(&rules, &indicators).map(|_| ()).map_err(|errors| {
         let listed: String = errors.iter().map(|error| format!("\n  {error}")).collect();
