@@ -12,8 +12,10 @@ use picket_model::Coverage;
 use serde_json::Value;
 
 mod rows;
+mod steady;
 
-pub use rows::{EVASIONS, GUEST_ROWS, ROWS, Row};
+pub use rows::{EVASIONS, GUEST_ROWS, OBJECT_ROWS, ROWS, Row};
+pub use steady::{Life, Record, Steady};
 
 use crate::eventually;
 
