@@ -206,6 +206,14 @@ int BPF_PROG(on_path_rename, struct path *old_dir, struct dentry *old, struct pa
 	return refused ? refused : edit(inode_of(dentry), inode_of(BPF_CORE_READ(dir, dentry)));
 }
 
+/* A second name elsewhere would be a way around the directory. */
+SEC("lsm/path_link")
+int BPF_PROG(on_path_link, struct dentry *old, struct path *dir, struct dentry *dentry)
+{
+	int refused = edit(inode_of(old), inode_of(BPF_CORE_READ(old, d_parent)));
+	return refused ? refused : edit(inode_of(dentry), inode_of(BPF_CORE_READ(dir, dentry)));
+}
+
 SEC("lsm/path_truncate")
 int BPF_PROG(on_path_truncate, struct path *path)
 {

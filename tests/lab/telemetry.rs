@@ -2,10 +2,10 @@
 //! while the clock is set and while the agent starts anew.
 //! Never: accounts, jobs, services and sign-ins; these have stories of their own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use picket_tests::telemetry::{self, EVASIONS, GUEST_ROWS, Host, Life, OBJECT_ROWS, ROWS, Record, Steady};
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
@@ -28,6 +28,22 @@ impl Host for Guest<'_> {
             Some(answer) => Ok(answer),
             None => bail!("picket {command} does not answer"),
         }
+    }
+
+    fn events(&self, classes: &BTreeSet<&'static str>, text: &str) -> Result<BTreeMap<&'static str, Vec<Value>>> {
+        let words = classes.iter().copied().collect::<Vec<_>>().join(" ");
+        let answer = self.run(&format!(
+            "for c in {words}; do echo \"class $c\"
+             /opt/picket/picket events --class $c --limit 10000 --text {text} --json; done"
+        ))?;
+        let mut all = BTreeMap::new();
+        for part in format!("\n{answer}").split("\nclass ").skip(1) {
+            let (class, json) = part.split_once('\n').context("no answer")?;
+            if let Some(class) = classes.get(class) {
+                all.insert(*class, serde_json::from_str(json)?);
+            }
+        }
+        Ok(all)
     }
 }
 

@@ -253,7 +253,11 @@ impl Record {
     /// How far the clock was ahead of the time since boot, and when.
     fn offsets(&self) -> Vec<(u64, u64)> {
         let moments = self.acts.iter().flat_map(|act| [act.before, act.after]);
-        moments.map(|moment| (moment.boot, moment.wall.saturating_sub(moment.boot))).collect()
+        let mut offsets: Vec<_> =
+            moments.map(|moment| (moment.boot, moment.wall.saturating_sub(moment.boot))).collect();
+        // A launch and its exit are told as two acts of the same time.
+        offsets.sort_unstable();
+        offsets
     }
 
     /// When the clock was found set to something else, in nanoseconds since boot.
