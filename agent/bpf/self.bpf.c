@@ -15,6 +15,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define FMODE_WRITE 2
 #define PTRACE_MODE_ATTACH 2
 #define EPERM 1
+#define S_IFMT 0170000
+#define S_IFREG 0100000
 #define BPF_MAP_GET_FD_BY_ID 14
 #define BPF_LINK_UPDATE 29
 #define BPF_LINK_DETACH 34
@@ -27,8 +29,10 @@ struct mount___own { int mnt_id; struct vfsmount mnt; };
 #pragma clang attribute pop
 
 struct file_key { __u64 dev, ino; };
-/* What an entry of OWN_FILES is: 1 a file, or a directory that stands for the names in it. */
-enum { OWN_STATE = 2 };
+/* What an entry of OWN_FILES is: 1 a file, or a directory that stands for the names in it; 2 the state directory; 3 a file
+ * in there. Those come and go, and a file system gives their numbers to the next file of anybody: the directory protects
+ * them, and the number counts only where a file has a second name. */
+enum { OWN_STATE = 2, OWN_ENTRY = 3 };
 
 struct { __uint(type, BPF_MAP_TYPE_RINGBUF); __uint(max_entries, 1 << 16); } TAMPERS SEC(".maps");
 /* What the ring had no room for. */
@@ -140,11 +144,20 @@ int BPF_PROG(on_ptrace, struct task_struct *child, unsigned int mode)
 	return refuse ? -EPERM : 0;
 }
 
+static __always_inline bool has_two_names(struct inode *inode)
+{
+	return (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFREG && BPF_CORE_READ(inode, i_nlink) > 1;
+}
+
 static __noinline int edit(struct inode *inode, struct inode *dir)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct file_key key = key_of(inode), parent = key_of(dir);
 	__u8 *own = inode ? bpf_map_lookup_elem(&OWN_FILES, &key) : 0, *above = dir ? bpf_map_lookup_elem(&OWN_FILES, &parent) : 0;
+	if (own && *own == OWN_ENTRY && !has_two_names(inode))
+		own = 0;
+	if (above && *above == OWN_ENTRY)
+		above = 0;
 	if ((!own && !above) || is_self(task) || !refusing())
 		return 0;
 	/* The agent's commands leave requests in the state directory; what lies there already they do not touch. */
@@ -190,6 +203,14 @@ SEC("lsm/path_rename")
 int BPF_PROG(on_path_rename, struct path *old_dir, struct dentry *old, struct path *dir, struct dentry *dentry)
 {
 	int refused = edit(inode_of(old), inode_of(BPF_CORE_READ(old_dir, dentry)));
+	return refused ? refused : edit(inode_of(dentry), inode_of(BPF_CORE_READ(dir, dentry)));
+}
+
+/* A second name elsewhere would be a way around the directory. */
+SEC("lsm/path_link")
+int BPF_PROG(on_path_link, struct dentry *old, struct path *dir, struct dentry *dentry)
+{
+	int refused = edit(inode_of(old), inode_of(BPF_CORE_READ(old, d_parent)));
 	return refused ? refused : edit(inode_of(dentry), inode_of(BPF_CORE_READ(dir, dentry)));
 }
 

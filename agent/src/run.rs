@@ -23,13 +23,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use picket_model::raw::RawRecord;
-use picket_model::{HostId, HostStatus};
+use picket_model::{HostId, HostStatus, Timestamp};
 
 use crate::config::Config;
 use crate::confine;
 use crate::facts;
 use crate::report::{Downlink, Identity, Spool, SpoolError, SpoolLimits, Uplink};
 use crate::sensor::{self, SensorOptions};
+use crate::sys::clock::now;
 use crate::worker::{self, Deliver, Done, Pool};
 use engine::{Engine, Links};
 use sensing::Sight;
@@ -41,8 +42,8 @@ pub use status::status;
 
 /// Batches between sensor and detection: when they are not taken the kernel's rings fill, and their drops are counted.
 const BATCHES_MAX: usize = 64;
-/// The sensor looks four times a second whether it is to end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The sensor looks four times a second whether it is to end, and then reads what is left; a loaded host takes its time.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Leases, losses and the status are looked after this often.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -59,6 +60,8 @@ enum Input {
     Sight(Sight),
     Measured(Done),
     SensorEnded(String),
+    /// The sensor was asked to end; all that happened before is told.
+    HeardUntil(Timestamp),
 }
 
 /// Enrols this host; the join token says where and with whom.
@@ -98,25 +101,42 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 
     let result = serve(&mut engine, &engine_inputs, &uplink, &stop);
     stop.store(true, Ordering::SeqCst);
-    // What the sensor has heard by now counts: who asked the agent to stop, for one.
-    let end = Instant::now() + LAST_WORDS;
-    while !sensor_thread.is_finished() && Instant::now() < end {
-        if let Ok(Input::Records(records)) = engine_inputs.recv_timeout(Duration::from_millis(20)) {
-            engine.records(records);
-        }
-    }
     match &result {
-        Ok(()) => engine.stopped("asked to by a signal"),
-        Err(error) => engine.stopped(&format!("{error:#}")),
+        Ok(heard) => match heard.or_else(|| hear_out(&mut engine, &engine_inputs)) {
+            Some(until) => engine.stopped("asked to by a signal", until),
+            None => engine.stopped("asked to by a signal; what came last was not read any more", now()),
+        },
+        Err(error) => engine.stopped(&format!("{error:#}"), now()),
     }
     uplink.stop();
     // Whatever the sensor still holds back cannot be taken any more; the channel's end lets it go.
     drop(engine_inputs);
     let _ = sensor_thread.join();
-    result
+    result.map(drop)
 }
 
-fn serve(engine: &mut Engine, inputs: &Receiver<Input>, uplink: &Uplink, stop: &AtomicBool) -> anyhow::Result<()> {
+/// What the sensor has heard by now counts: who asked the agent to stop, for one. Until when it listened; `None` where it
+/// does not come to an end.
+fn hear_out(engine: &mut Engine, inputs: &Receiver<Input>) -> Option<Timestamp> {
+    let end = Instant::now() + LAST_WORDS;
+    loop {
+        match inputs.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Input::Records(records)) => engine.records(records),
+            Ok(Input::Measured(done)) => engine.measured(done),
+            Ok(Input::HeardUntil(until)) => return Some(until),
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Until it is asked to end; and until when the sensor listened, where that was heard already.
+fn serve(
+    engine: &mut Engine,
+    inputs: &Receiver<Input>,
+    uplink: &Uplink,
+    stop: &AtomicBool,
+) -> anyhow::Result<Option<Timestamp>> {
     let mut due = Instant::now();
     while !stop.load(Ordering::SeqCst) {
         match inputs.recv_timeout(due.saturating_duration_since(Instant::now())) {
@@ -128,6 +148,7 @@ fn serve(engine: &mut Engine, inputs: &Receiver<Input>, uplink: &Uplink, stop: &
                 uplink.beat();
             }
             Ok(Input::SensorEnded(why)) => anyhow::bail!("the sensor ended: {why}"),
+            Ok(Input::HeardUntil(until)) => return Ok(Some(until)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the sensor and the uplink are gone"),
         }
@@ -138,7 +159,7 @@ fn serve(engine: &mut Engine, inputs: &Receiver<Input>, uplink: &Uplink, stop: &
             }
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 fn answer(engine: &mut Engine, message: Downlink, uplink: &Uplink) {

@@ -7,5 +7,6 @@ mod alone;
 mod drill;
 mod person;
 mod refusals;
+mod restarts;
 mod rights;
 mod telemetry;

@@ -9,7 +9,7 @@ use picket_tests::is_root;
 use picket_tests::telemetry::{self, EVASIONS, Host, ROWS};
 use serde_json::Value;
 
-struct ThisMachine(Estate);
+pub struct ThisMachine(pub Estate);
 
 impl Host for ThisMachine {
     fn run(&self, command: &str) -> Result<String> {

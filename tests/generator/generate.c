@@ -61,6 +61,11 @@ static const struct row ROWS[] = {
 	{ "evade.not_utf8", evade_not_utf8 },
 	{ "evade.short_life", evade_short_life },
 	{ "evade.detach", evade_detach },
+	{ "evade.container", evade_container },
+	{ "evade.same_number", evade_same_number },
+	{ "evade.swapped_argument", evade_swapped_argument },
+	{ "evade.swapped_address", evade_swapped_address },
+	{ "steady", steady },
 };
 
 void fail(const char *what)
@@ -93,6 +98,12 @@ int main(int argc, char **argv)
 		memset(argv[2], '-', strlen(argv[2]));
 		return 0;
 	}
+	if (argc >= 3 && !strcmp(argv[1], "tell")) {
+		say("argument", argv[2]);
+		return 0;
+	}
+	if (argc >= 3 && !strcmp(argv[1], "make"))
+		return close(make_file(argv[2], "", 0600));
 	if (argc != 4) {
 		fprintf(stderr, "usage: generate ROW DIRECTORY MARKER; rows:\n");
 		for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++)

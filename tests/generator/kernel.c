@@ -39,8 +39,11 @@ ROW(mount_change)
 		fail("unshare");
 	if (mkdir(target, 0700) && errno != EEXIST)
 		fail(target);
-	if (mount("picket", target, "tmpfs", MS_NOSUID, NULL) || umount2(target, MNT_DETACH))
+	if (mount("picket", target, "tmpfs", MS_NOSUID, NULL))
 		fail("mount");
+	hold();
+	if (umount2(target, MNT_DETACH))
+		fail("umount");
 }
 
 ROW(mount_chroot)

@@ -6,15 +6,14 @@
 #include <sys/ioctl.h>
 #include <sys/un.h>
 
-static struct sockaddr_in loopback(uint16_t port)
+struct sockaddr_in loopback(uint16_t port)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(port) };
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	return address;
 }
 
-// A bound socket and its port.
-static int bound(int type, uint16_t *port)
+int bound(int type, uint16_t *port)
 {
 	struct sockaddr_in address = loopback(*port);
 	socklen_t len = sizeof(address);
@@ -25,7 +24,7 @@ static int bound(int type, uint16_t *port)
 	return fd;
 }
 
-static void say_port(const char *key, uint16_t port)
+void say_port(const char *key, uint16_t port)
 {
 	printf("%s=%u\n", key, port);
 }

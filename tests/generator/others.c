@@ -90,6 +90,7 @@ ROW(access_descriptor)
 	int pidfd = syscall(SYS_pidfd_open, child, 0);
 	if (pidfd < 0 || syscall(SYS_pidfd_getfd, pidfd, 1, 0) < 0)
 		fail("pidfd_getfd");
+	hold();
 	end(child);
 }
 
@@ -103,4 +104,7 @@ ROW(tamper_executable_memory)
 	if (mprotect(page, 4096, PROT_READ | PROT_EXEC))
 		fail("mprotect");
 	((void (*)(void))page)();
+	// In one step as well: writable and executable at once.
+	if (mprotect(page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC))
+		fail("mprotect");
 }

@@ -34,6 +34,13 @@ int make_file(const char *path, const char *text, int mode);
 void hold(void);
 // A copy of this very program.
 void copy_self(const char *path);
+struct sockaddr_in;
+struct sockaddr_in loopback(uint16_t port);
+// A bound socket and its port.
+int bound(int type, uint16_t *port);
+void say_port(const char *key, uint16_t port);
+// Acts until it is told to end.
+void steady(const char *dir, const char *marker);
 
 #define ROW(name) void name(const char *dir, const char *marker)
 ROW(process_creation); ROW(process_termination);
@@ -46,7 +53,8 @@ ROW(access_ptrace); ROW(access_memory); ROW(access_descriptor); ROW(tamper_poke)
 ROW(tamper_proc_mem); ROW(tamper_executable_memory); ROW(tamper_preload); ROW(memfd_make); ROW(memfd_execute);
 ROW(privilege_credentials); ROW(privilege_capabilities); ROW(privilege_namespaces); ROW(mount_change); ROW(mount_chroot);
 ROW(evade_arguments); ROW(evade_swapped_name); ROW(evade_handed_over); ROW(evade_long_path); ROW(evade_not_utf8);
-ROW(evade_short_life); ROW(evade_detach);
+ROW(evade_short_life); ROW(evade_detach); ROW(evade_container); ROW(evade_same_number); ROW(evade_swapped_argument);
+ROW(evade_swapped_address);
 ROW(uring_setup); ROW(uring_operation); ROW(keyring_use); ROW(kernel_time); ROW(kernel_kexec); ROW(kernel_parameter);
 
 #endif

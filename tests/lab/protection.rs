@@ -25,6 +25,7 @@ fn root_cannot_touch_the_agent_without_a_token() {
         format!("kill -STOP {pid}"),
         "rm -rf /var/lib/picket/agent/spool".to_owned(),
         "echo x >> /var/lib/picket/agent/status.json".to_owned(),
+        "ln /var/lib/picket/agent/identity/key.pem /root/alias".to_owned(),
         "mv /opt/picket/picket-agent /opt/picket/gone".to_owned(),
     ] {
         assert!(!guest.ssh(&attack).unwrap().status.success(), "{attack} was not refused");

@@ -21,13 +21,13 @@ pub struct Repeats {
 impl Repeats {
     pub fn is_news(&mut self, rule: &RuleId, event: &Event) -> bool {
         let key = key(rule, event);
-        let told = self.last.get(&key).is_some_and(|last| event.time.millis_since(*last) < SPAN_MS);
+        let told = self.last.get(&key).is_some_and(|last| near(event.time, *last));
         if told {
             self.suppressed += 1;
             return false;
         }
         if self.last.len() >= REMEMBERED_MAX {
-            self.last.retain(|_, last| event.time.millis_since(*last) < SPAN_MS);
+            self.last.retain(|_, last| near(event.time, *last));
         }
         if self.last.len() >= REMEMBERED_MAX {
             self.last.clear();
@@ -40,6 +40,11 @@ impl Repeats {
         let count = std::mem::take(&mut self.suppressed);
         (count > 0).then(|| LossCount { place: "detect.repeats".into(), count })
     }
+}
+
+/// Either way: what was told before the clock was set back is no reason to be silent until it has caught up.
+fn near(one: Timestamp, other: Timestamp) -> bool {
+    one.millis_since(other).max(other.millis_since(one)) < SPAN_MS
 }
 
 /// What the hit is about: rule, process image and object.

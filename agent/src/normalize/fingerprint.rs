@@ -27,6 +27,8 @@ pub const LOSS_TOO_LARGE: &str = "worker.too_large";
 const LOSS_RATE: &str = "worker.rate";
 /// Changed while it was read, or not readable: its next state is measured when it is written or run again.
 const LOSS_UNREADABLE: &str = "worker.unreadable";
+/// The agent ended before they were read.
+const LOSS_STOPPED: &str = "worker.stopped";
 
 /// Who is told what a file holds.
 #[derive(Clone)]
@@ -258,6 +260,16 @@ impl Fingerprints {
 
     pub fn lose(&mut self, place: &'static str) {
         *self.lost.entry(place).or_default() += 1;
+    }
+
+    /// What waits is not measured any more, and is counted.
+    pub fn give_up(&mut self) {
+        let asked: usize = self.jobs.drain().map(|(_, job)| job.askers.len()).sum();
+        self.by_stamp.clear();
+        let waiting = asked + self.written.forget();
+        if waiting > 0 {
+            *self.lost.entry(LOSS_STOPPED).or_default() += waiting as u64;
+        }
     }
 
     /// Counts since the last call, the worker's own included.

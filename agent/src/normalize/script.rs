@@ -94,6 +94,13 @@ impl Scripts {
         };
         Some((time, process, activity))
     }
+
+    /// Those under way, told without their text.
+    pub fn give_up(&mut self) -> Vec<Told> {
+        let jobs = self.jobs.drain().map(|(_, job)| job);
+        let told = jobs.map(|job| (job.time, job.process, file(job.path, String::new(), Some(job.stamp.size()), None)));
+        told.collect()
+    }
 }
 
 fn given(process: &Process) -> Option<Given> {

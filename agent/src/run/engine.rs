@@ -323,7 +323,11 @@ impl Engine {
 
     /// An event of the agent about itself.
     fn own(&mut self, activity: Activity) {
-        let event = Event { id: EventId::from_bytes((self.ids)()), time: now(), process: None, activity };
+        self.own_at(now(), activity);
+    }
+
+    fn own_at(&mut self, time: Timestamp, activity: Activity) {
+        let event = Event { id: EventId::from_bytes((self.ids)()), time, process: None, activity };
         self.keep(&Record::Event { event });
     }
 

@@ -12,9 +12,12 @@ use picket_model::Coverage;
 use super::Input;
 use super::status::Shared;
 use crate::sensor::Source;
+use crate::sys::clock::now;
 
 /// How long one wait for the kernel's rings may last; stopping takes no longer.
 const WAIT: Duration = Duration::from_millis(500);
+/// Batches read once the order to end has come: what the rings hold by then, but no flood that goes on.
+const LAST_BATCHES_MAX: usize = 32;
 /// The account is read from the kernel's counters this often.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,6 +66,24 @@ pub fn start(
                 }
             }
         }
+        hear_out(&mut *source, &inputs);
     };
     Ok(thread::Builder::new().name("sensor".into()).spawn(work)?)
+}
+
+/// What happened until the order to end is with the kernel by now. Then the engine need not wait while the programs are
+/// let go, which takes some kernels seconds.
+fn hear_out(source: &mut dyn Source, inputs: &SyncSender<Input>) {
+    let until = now();
+    for _ in 0..LAST_BATCHES_MAX {
+        match source.next(Duration::ZERO) {
+            Ok(records) if !records.is_empty() => {
+                if inputs.send(Input::Records(records)).is_err() {
+                    return;
+                }
+            }
+            Ok(_) | Err(_) => break,
+        }
+    }
+    let _ = inputs.send(Input::HeardUntil(until));
 }

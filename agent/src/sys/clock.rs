@@ -4,6 +4,10 @@
 use nix::time::{ClockId, clock_gettime};
 use picket_model::Timestamp;
 
+/// Readings of the clocks that are this close are close enough; most take less than a microsecond.
+const APART_NS: u64 = 20_000;
+const READINGS_MAX: usize = 4;
+
 /// Turns nanoseconds since boot (suspend included) into wall time, by the offset at the time of reading it.
 #[derive(Clone, Copy, Debug)]
 pub struct WallOffset {
@@ -12,9 +16,26 @@ pub struct WallOffset {
 
 impl WallOffset {
     /// Read anew for every batch: the wall clock may be set while the agent runs.
+    ///
+    /// Between two clocks the thread may lose its processor: of a few readings the closest counts.
     #[must_use]
     pub fn read() -> Self {
-        Self { ns: nanoseconds(ClockId::CLOCK_REALTIME).saturating_sub(boot_ns()) }
+        let mut best = Self::bracketed();
+        for _ in 1..READINGS_MAX {
+            if best.0 <= APART_NS {
+                break;
+            }
+            best = best.min(Self::bracketed());
+        }
+        Self { ns: best.1 }
+    }
+
+    /// How far apart the two readings of the time since boot are, and the offset in their middle.
+    fn bracketed() -> (u64, u64) {
+        let before = boot_ns();
+        let wall = nanoseconds(ClockId::CLOCK_REALTIME);
+        let apart = boot_ns().saturating_sub(before);
+        (apart, wall.saturating_sub(before.saturating_add(apart / 2)))
     }
 
     /// The same for nanoseconds of `CLOCK_MONOTONIC`, which stands still during suspend.

@@ -255,7 +255,26 @@ pub const EVASIONS: &[Row] = &[
     ),
     row("file.creation", "evade.not_utf8", "create", &[ACTOR, ("activity.file.path", "{dir}/{marker}\\xff\\xfe")]),
     row("access.ptrace", "evade.detach", "access", &[ACTOR, TARGET, ("activity.access", "trace")]),
+    row(
+        "namespace.ids",
+        "evade.container",
+        "launch",
+        &[
+            CHILD,
+            ("process.argv", "{marker}"),
+            ("process.context.pid_ns", "{pid_ns}"),
+            ("process.context.user_ns", "{user_ns}"),
+        ],
+    ),
+    row("file.creation", "evade.container", "create", &[CHILD, ("activity.file.path", "*/inside-{marker}")]),
+    row("process.creation", "evade.same_number", "launch", &[CHILD, ("process.argv", "{marker}")]),
+    row("file.creation", "evade.same_number", "create", &[CHILD, PATH, ("process.argv", "{marker}")]),
+    row("process.creation", "evade.swapped_argument", "launch", &[CHILD, ("process.argv", "{argument}")]),
+    row("network.connection", "evade.swapped_address", "connect", &[ACTOR, ("activity.flow.remote_port", "{port}")]),
 ];
 
 /// The host's clock is set, to what it says already: only in a guest.
 pub const GUEST_ROWS: &[Row] = &[row("kernel.time", "kernel.time", "kernel", &[ACTOR, (OPERATION, "set_time")])];
+
+/// What the kernel's own objects show and its system calls do not.
+pub const OBJECT_ROWS: &[Row] = &[row("file.creation", "io_uring.operation", "create", &[ACTOR, PATH])];

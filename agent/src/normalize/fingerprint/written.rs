@@ -28,8 +28,10 @@ struct Note {
 }
 
 impl Note {
+    /// Of a clock that was set back meanwhile nothing can be said but that time has passed.
     fn due(&self, now: Timestamp) -> bool {
-        now.millis_since(self.last) >= SETTLE_MS || now.millis_since(self.first) >= REST_MS
+        let set_back = self.first.millis_since(now) >= REST_MS;
+        set_back || now.millis_since(self.last) >= SETTLE_MS || now.millis_since(self.first) >= REST_MS
     }
 }
 
@@ -61,6 +63,13 @@ fn key(id: FileId, path: &str) -> (FileId, Option<String>) {
 }
 
 impl Written {
+    /// How many waited; none does any more.
+    pub fn forget(&mut self) -> usize {
+        let waiting = self.waiting.len();
+        self.waiting.clear();
+        waiting
+    }
+
     /// False where too many wait.
     pub fn write(&mut self, file: &FileObject, process: Option<&Arc<Process>>, now: Timestamp) -> bool {
         let note = self.waiting.get_mut(&key(file.id, &file.path));

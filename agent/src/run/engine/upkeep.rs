@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use picket_detect::LostWindows;
-use picket_model::{Activity, LossCount};
+use picket_model::{Activity, LossCount, Timestamp};
 
 use super::{Engine, STATUS_TICKS, now};
 use crate::facts;
@@ -46,8 +46,14 @@ impl Engine {
         std::mem::replace(&mut self.said, said) != said
     }
 
-    pub fn stopped(&mut self, why: &str) {
-        self.speak("stopped", why);
+    /// `until`: all that happened before is told, or said to be lost.
+    pub fn stopped(&mut self, why: &str, until: Timestamp) {
+        for event in self.normalizer.give_up() {
+            self.event(event);
+        }
+        self.losses();
+        tracing::info!("stopped: {why}");
+        self.own_at(until, Activity::Agent { what: "stopped".to_owned(), detail: why.to_owned() });
         self.remember();
         self.refresh();
         self.write_status();

@@ -34,6 +34,9 @@ const STREAM: u64 = 1;
 /// `SOCK_CLOEXEC` and `SOCK_NONBLOCK` stand above the kind.
 const SOCKET_KIND: u64 = 0xf;
 
+/// Of whom nothing is known any more.
+const NOBODY: RawActor = RawActor { pid: 0, start_ticks: None };
+
 /// Remembers which sockets are TCP's, for a connect does not say it.
 #[derive(Default)]
 pub struct Calls {
@@ -112,7 +115,11 @@ impl Call<'_> {
             "poke" => self.access(ProcessAccess::Poke, low(1)?),
             "vm_read" => self.access(ProcessAccess::ReadMemory, low(0)?),
             "vm_write" => self.access(ProcessAccess::WriteMemory, low(0)?),
-            "take_fd" => self.access(ProcessAccess::TakeDescriptor, looks::pidfd(self.pid, low(0)?)?),
+            "take_fd" => match looks::pidfd(self.pid, low(0)?) {
+                Some(target) => self.access(ProcessAccess::TakeDescriptor, target),
+                // That something was taken is known all the same.
+                None => Some(RawKind::ProcessAccess { access: ProcessAccess::TakeDescriptor, target: NOBODY }),
+            },
             "memfd" => {
                 let name = looks::memfd(self.pid, self.fields.number("exit")?).unwrap_or_default();
                 plain(Activity::MemoryFile { name, flags: low(1)? })

@@ -11,7 +11,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("file.attributes", "attributes", "Times that are set by hand are not seen."),
     ("raw.device", "raw_at", "The machine's memory (/dev/mem) is not seen."),
     ("access.memory", "vm_read", "Reading and writing through /proc/PID/mem is not seen."),
-    ("access.descriptor", "take_fd", ""),
+    ("access.descriptor", "take_fd", "From whom is known while the process that takes it runs."),
     ("tamper.poke", "poke", ""),
     ("tamper.memory_write", "vm_write", "Writing through /proc/PID/mem is not seen."),
     (
@@ -24,7 +24,7 @@ const ROWS: &[(&str, &str, &str)] = &[
     ("bpf.load", "bpf", "Name and kind are known while the program stays loaded."),
     ("privilege.capabilities", "capset", ""),
     ("privilege.namespaces", "unshare", "A process that is cloned into new namespaces is not seen."),
-    ("mount.change", "mount", ""),
+    ("mount.change", "mount", "The kind of file system is known while it is mounted."),
     ("mount.chroot", "chroot", ""),
     ("io_uring.setup", "io_uring", ""),
     ("keyring.use", "keyctl", ""),

@@ -16,6 +16,7 @@ const REQUESTS: [&str; 7] =
 /// As `bpf/self.bpf.c` has them.
 const OWN: u8 = 1;
 const OWN_STATE: u8 = 2;
+const OWN_ENTRY: u8 = 3;
 /// Of its own entries in the state directory, where nobody else can make one; each stands for what is in it.
 const ENTRIES_MAX: usize = 512;
 
@@ -78,7 +79,9 @@ impl OwnFiles {
         if let Some(dir) = &self.state_dir {
             let entries = fs::read_dir(dir).into_iter().flatten().flatten().take(ENTRIES_MAX);
             let own = entries.filter(|entry| self.holds(&entry.path().to_string_lossy()));
-            keys.extend(own.filter_map(|entry| id_of(&entry.path())).map(|id| (key(id), OWN)));
+            let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let kind = |entry: &fs::DirEntry| if is_dir(entry) { OWN } else { OWN_ENTRY };
+            keys.extend(own.filter_map(|entry| Some((key(id_of(&entry.path())?), kind(&entry)))));
             keys.extend(id_of(dir).map(|id| (key(id), OWN_STATE)));
         }
         self.keys = keys;

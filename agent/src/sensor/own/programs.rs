@@ -24,13 +24,14 @@ pub const LEASE_NS: u64 = 10_000_000_000;
 /// Where the word of the last life's end is pinned.
 const PINS: &str = "/sys/fs/bpf/picket";
 
-const HOOKS: [(&str, &str); 11] = [
+const HOOKS: [(&str, &str); 12] = [
     ("on_task_kill", "task_kill"),
     ("on_ptrace", "ptrace_access_check"),
     ("on_file_open", "file_open"),
     ("on_path_unlink", "path_unlink"),
     ("on_path_rmdir", "path_rmdir"),
     ("on_path_rename", "path_rename"),
+    ("on_path_link", "path_link"),
     ("on_path_truncate", "path_truncate"),
     ("on_path_chmod", "path_chmod"),
     ("on_path_chown", "path_chown"),

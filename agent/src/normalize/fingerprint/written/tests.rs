@@ -59,3 +59,18 @@ fn a_flood_is_bounded_in_memory_and_in_reading() {
     assert!(!written.may_read(BYTES_PER_SECOND, at(900)), "large files cost more");
     assert!(written.may_read(BYTES_PER_SECOND, at(1001)));
 }
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_file_waiting_for_it() {
+    let mut written = Written::default();
+    assert!(written.write(&file(1, "/f"), None, at(3_600_000)));
+    assert!(written.due(at(3_600_000 - 1)).is_empty(), "two clocks may disagree by a little");
+    assert_eq!(written.due(at(0)).len(), 1);
+}
+
+#[test]
+fn what_is_forgotten_is_counted() {
+    let mut written = Written::default();
+    assert!(written.write(&file(1, "/f"), None, at(0)) && written.write(&file(2, "/g"), None, at(0)));
+    assert_eq!((written.forget(), written.forget()), (2, 0));
+}

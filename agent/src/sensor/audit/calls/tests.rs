@@ -51,6 +51,13 @@ fn reaching_into_another_names_it_and_into_itself_is_nothing() {
 }
 
 #[test]
+fn a_descriptor_taken_by_a_process_that_has_ended_is_told_of_nobody() {
+    let taken = hear("take_fd", &[(1300, format!("{CALL} a0=3 a1=1 a2=0 a3=0"))]);
+    let Some(RawKind::ProcessAccess { access, target }) = taken else { panic!("{taken:?}") };
+    assert_eq!((access, target.pid, target.start_ticks), (ProcessAccess::TakeDescriptor, 0, None));
+}
+
+#[test]
 fn a_connect_is_told_of_a_tcp_socket_alone() {
     let mut calls = Calls::default();
     let socket = |kind: u64| whole(&[(1300, format!("{CALL} a0=2 a1={kind:x} a2=0").replace("exit=0", "exit=5"))]);
