@@ -31,11 +31,6 @@ impl<'s> Json<'s> {
         json
     }
 
-    pub fn at(mut self, time: Timestamp) -> Self {
-        self.time = time;
-        self
-    }
-
     /// `<Provider Name="…"/>` is `Provider_Name`.
     fn system(&mut self, system: &Value) {
         for (name, value) in system.as_object().into_iter().flatten() {
