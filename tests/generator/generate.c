@@ -110,6 +110,9 @@ int main(int argc, char **argv)
 			fprintf(stderr, "  %s\n", ROWS[i].name);
 		return 2;
 	}
+	// Whatever else goes on in the tests' session, the files of a row come out of a share of their own. Who leads a session
+	// already has one.
+	setsid();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	say_pid("pid", getpid());
 	for (size_t i = 0; i < sizeof(ROWS) / sizeof(*ROWS); i++)
