@@ -15,15 +15,14 @@ fn an_intrusion_that_moves_by_ssh_is_one_incident_and_both_hosts_are_contained()
         Ok(lab) => lab,
         Err(why) => return println!("skipped: {why}"),
     };
-    // As a file: typed over SSH, the command line alone would be detected and the test's own session killed.
+    // As files: typed over SSH, the command line alone would be detected and the test's own session killed; and a script
+    // that holds the encoded command is killed itself, before it goes anywhere.
     let folder = tempfile::tempdir().unwrap();
-    let intruder = folder.path().join("intruder");
-    std::fs::write(
-        &intruder,
-        format!("sh -c 'echo c2xlZXAgNjAwCg== | base64 -d | sh'\nssh -tt root@10.9.0.3 'sleep {QUIET}'\n"),
-    )
-    .unwrap();
-    let payload = soc::payload(&[intruder]);
+    let [intruder, loud] = ["intruder", "loud"].map(|name| folder.path().join(name));
+    std::fs::write(&loud, "echo c2xlZXAgNjAwCg== | base64 -d | sh").unwrap();
+    std::fs::write(&intruder, format!("sh -c \"$(cat /opt/picket/loud)\"\nssh -tt root@10.9.0.3 'sleep {QUIET}'\n"))
+        .unwrap();
+    let payload = soc::payload(&[intruder, loud]);
     let guests = soc::boot(&lab, &["soc", "web", "db"], &payload);
     let (soc, web, db) = (&guests[0], &guests[1], &guests[2]);
     soc::start_coordinator(soc);
