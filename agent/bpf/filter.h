@@ -233,6 +233,9 @@ static __always_inline bool path_wanted(struct scratch *s, struct filter_config 
 	return scan.wanted || scan.at < end;
 }
 
+/* What a session begins with. Not on the stack, which is 512 bytes for a whole chain of calls. */
+static const struct session FRESH_SESSION = {};
+
 /* The session that is `task`'s, or the one that stands for all that found no room. */
 static __noinline struct session *session_at_work(struct task_struct *task)
 {
@@ -240,8 +243,7 @@ static __noinline struct session *session_at_work(struct task_struct *task)
 	struct session *session = bpf_map_lookup_elem(&SESSIONS, &key);
 	if (session)
 		return session;
-	struct session fresh = {};
-	bpf_map_update_elem(&SESSIONS, &key, &fresh, BPF_NOEXIST);
+	bpf_map_update_elem(&SESSIONS, &key, &FRESH_SESSION, BPF_NOEXIST);
 	session = bpf_map_lookup_elem(&SESSIONS, &key);
 	if (session)
 		return session;
