@@ -34,6 +34,8 @@ pub struct Detector {
     not_live: Vec<RuleError>,
     /// Events of others so far.
     foreign_events: u64,
+    /// Kept from event to event.
+    candidates: Vec<u32>,
 }
 
 /// What became of rules of which some may be refused.
@@ -88,6 +90,7 @@ impl Detector {
             indicators,
             not_live: set.not_live,
             foreign_events: 0,
+            candidates: Vec::new(),
         }
     }
 
@@ -135,7 +138,13 @@ impl Detector {
             return Vec::new();
         }
         let view = View::new(event);
-        let Fired { numbers, mut hits } = self.evaluate(&view);
+        let mut fired = Fired::default();
+        self.candidates.clear();
+        self.native.candidates(&view, &mut self.candidates);
+        for index in &self.candidates {
+            fired.take(&self.native.matchers[*index as usize], &self.reported, &view);
+        }
+        let Fired { numbers, mut hits } = fired;
         hits.extend(self.indicators.observe(event));
         let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
         let subject = || Subject::Event(Arc::new(event.clone()));
@@ -143,14 +152,6 @@ impl Detector {
         self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
         self.report(done, &mut hits);
         hits
-    }
-
-    fn evaluate(&self, view: &View<'_>) -> Fired {
-        let mut fired = Fired::default();
-        for index in self.native.candidates(view) {
-            fired.take(&self.native.matchers[index as usize], &self.reported, view);
-        }
-        fired
     }
 
     /// What an event of others matches, and which correlations are complete now. It meets the rules of its log source
@@ -162,7 +163,8 @@ impl Detector {
         let record = self.foreign.evaluate(record, |matcher, record| fired.take(matcher, &self.reported, record));
         let Fired { numbers, mut hits } = fired;
         // Without an id of its own none is a repetition, and events of one instant stand in the order in which they came.
-        let id = record.id().unwrap_or_else(|| u128::from(number).to_be_bytes());
+        let own = if numbers.is_empty() { None } else { record.id() };
+        let id = own.unwrap_or_else(|| u128::from(number).to_be_bytes());
         let subject = || Subject::Foreign(number);
         let mut done = Vec::new();
         self.correlator.observe((&record, Side::Foreign), &numbers, (Told { id, bytes: 0 }, subject), &mut done);

@@ -5,6 +5,7 @@ mod compile;
 mod correlation;
 mod detector;
 mod error;
+pub mod foreign;
 mod indicator;
 mod interest;
 mod inventory;

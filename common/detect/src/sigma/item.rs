@@ -86,7 +86,7 @@ impl Item {
 impl Probe {
     fn met<R: Record>(&self, field: FieldId, record: &R) -> bool {
         match self {
-            Self::Null => record.values(field).is_empty(),
+            Self::Null => record.is_null(field),
             Self::Absent => !record.has(field),
             Self::Present => record.has(field),
             _ if field == FieldId::EVERY => record.all().any(|text| self.is_met_by(text, record)),

@@ -11,6 +11,7 @@ pub mod encode;
 pub mod field;
 pub mod filter;
 pub mod glob;
+pub mod hash;
 pub mod header;
 pub mod item;
 pub mod later;
@@ -23,9 +24,9 @@ pub mod prefilter;
 pub mod record;
 pub mod schema;
 pub mod selection;
+pub mod texts;
 pub mod value;
 pub mod view;
-pub mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -51,22 +51,16 @@ impl Native {
         Self { indexes, matchers }
     }
 
-    /// The matchers to look at, in ascending order.
-    #[must_use]
-    pub fn candidates(&self, view: &View<'_>) -> Vec<u32> {
+    /// Adds the matchers to look at, in ascending order, to an empty list.
+    pub fn candidates(&self, view: &View<'_>, found: &mut Vec<u32>) {
         let classes = view.classes();
-        let mut found = Vec::new();
-        let Some(first) = classes.first() else { return found };
+        let Some(first) = classes.first() else { return };
         match self.indexes[*first as usize].iter().find(|(of, _)| of == classes) {
-            Some((_, index)) => index.candidates(view, &mut found),
-            None => classes.iter().flat_map(|class| &self.indexes[*class as usize]).for_each(|(of, index)| {
-                if of.len() == 1 {
-                    index.candidates(view, &mut found);
-                }
-            }),
+            Some((_, index)) => index.candidates(view, found),
+            None => {
+                let single = classes.iter().flat_map(|class| &self.indexes[*class as usize]);
+                single.filter(|(of, _)| of.len() == 1).for_each(|(_, index)| index.candidates(view, found));
+            }
         }
-        found.sort_unstable();
-        found.dedup();
-        found
     }
 }

@@ -16,7 +16,7 @@ const REGEX_BYTES_MIN: usize = 3;
 const ATOMS_MAX: usize = 4000;
 
 /// Where in a value a text must stand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
     Whole,
     Start,
@@ -41,7 +41,7 @@ pub struct Needs {
 }
 
 /// Texts that stand in very many values. What is part of one of them is as frequent.
-const COMMON: &[&str] = &[
+pub const COMMON: &[&str] = &[
     "c:\\windows\\system32\\svchost.exe",
     "c:\\windows\\system32\\",
     "c:\\windows\\syswow64\\",

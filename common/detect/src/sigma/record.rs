@@ -26,6 +26,11 @@ pub trait Record {
         !self.values(field).is_empty()
     }
 
+    /// Whether it has neither a value nor parts with names of their own.
+    fn is_null(&self, field: FieldId) -> bool {
+        self.values(field).is_empty()
+    }
+
     /// Every value, for keywords.
     fn all(&self) -> impl Iterator<Item = &Text<'_>>;
 

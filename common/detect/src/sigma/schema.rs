@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
+use super::hash::Quick;
 use super::record::FieldId;
 
 /// Every field that any rule, and the derivation of log sources, looks at. A field outside it is worth keeping for
 /// keywords only.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Schema {
-    numbers: HashMap<Box<str>, FieldId>,
+    numbers: HashMap<Box<str>, FieldId, Quick>,
     names: Vec<Box<str>>,
 }
 
@@ -34,6 +35,11 @@ impl Schema {
     #[must_use]
     pub fn name(&self, field: FieldId) -> &str {
         self.names.get(field.0 as usize).map_or("", |name| name)
+    }
+
+    /// Every name and its number.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, FieldId)> {
+        self.numbers.iter().map(|(name, field)| (name.as_ref(), *field))
     }
 
     /// Numbers are below this.

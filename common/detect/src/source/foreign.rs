@@ -23,23 +23,25 @@ pub struct Foreign {
     origins: Origins,
     sources: Vec<OfSource>,
     routes: HashMap<Origin, Arc<Route>>,
+    /// By log sources: one index for all rules of them, so that each value is looked through once. Made when the first
+    /// such event comes.
+    indexes: HashMap<Vec<usize>, Arc<Index>>,
     candidates: Vec<u32>,
     /// Events of which nothing said where they come from.
     unbound: u64,
 }
 
-/// The rules of one log source; their index is made when its first event comes.
+/// The rules of one log source.
 #[derive(Debug)]
 struct OfSource {
     source: LogSource,
     matchers: Vec<usize>,
-    index: Option<Index>,
 }
 
 /// What an event of one origin meets.
 #[derive(Debug, Default)]
 struct Route {
-    sources: Vec<usize>,
+    index: Arc<Index>,
     aliases: Vec<(FieldId, FieldId)>,
 }
 
@@ -47,7 +49,7 @@ impl Foreign {
     #[must_use]
     pub fn new(matchers: Vec<Matcher>, mut schema: Schema, sources: Sources) -> Self {
         let mut of_source: Vec<OfSource> =
-            sources.known.into_iter().map(|source| OfSource { source, matchers: Vec::new(), index: None }).collect();
+            sources.known.into_iter().map(|source| OfSource { source, matchers: Vec::new() }).collect();
         for (index, matcher) in matchers.iter().enumerate() {
             if let Source::Foreign(source) = matcher.source
                 && let Some(of_source) = of_source.get_mut(source)
@@ -62,6 +64,7 @@ impl Foreign {
             origins,
             sources: of_source,
             routes: HashMap::new(),
+            indexes: HashMap::new(),
             candidates: Vec::new(),
             unbound: 0,
         }
@@ -88,13 +91,7 @@ impl Foreign {
         let record = Renamed { record, route };
         let mut candidates = std::mem::take(&mut self.candidates);
         candidates.clear();
-        for number in &record.route.sources {
-            let of_source = &mut self.sources[*number];
-            let matchers = of_source.matchers.iter().map(|index| (*index, &self.matchers[*index]));
-            of_source.index.get_or_insert_with(|| Index::new(matchers)).candidates(&record, &mut candidates);
-        }
-        candidates.sort_unstable();
-        candidates.dedup();
+        record.route.index.candidates(&record, &mut candidates);
         for index in &candidates {
             look(&self.matchers[*index as usize], &record);
         }
@@ -112,18 +109,27 @@ impl Foreign {
         }
         let tags = self.origins.tags(origin);
         let sources = self.sources.iter().enumerate();
-        let route = Arc::new(Route {
-            sources: sources.filter(|(_, known)| tags.meet(&known.source)).map(|(number, _)| number).collect(),
-            aliases: tags
-                .aliases
-                .iter()
-                .filter_map(|(rule, event)| Some((self.schema.field(rule)?, self.schema.field(event)?)))
-                .collect(),
-        });
+        let sources = sources.filter(|(_, known)| tags.meet(&known.source)).map(|(number, _)| number).collect();
+        let aliases = tags.aliases.iter();
+        let aliases =
+            aliases.filter_map(|(rule, event)| Some((self.schema.field(rule)?, self.schema.field(event)?))).collect();
+        let route = Arc::new(Route { index: self.index(sources), aliases });
         if self.routes.len() < ROUTES_MAX {
             self.routes.insert(origin, route.clone());
         }
         route
+    }
+
+    fn index(&mut self, sources: Vec<usize>) -> Arc<Index> {
+        if let Some(index) = self.indexes.get(&sources) {
+            return index.clone();
+        }
+        let own = sources.iter().filter_map(|source| self.sources.get(*source)).flat_map(|source| &source.matchers);
+        let index = Arc::new(Index::new(own.map(|index| (*index, &self.matchers[*index]))));
+        if self.indexes.len() < ROUTES_MAX {
+            self.indexes.insert(sources, index.clone());
+        }
+        index
     }
 }
 
@@ -152,6 +158,10 @@ impl<R: Record> Record for Renamed<'_, R> {
         self.record.has(field) || self.other(field).is_some_and(|other| self.record.has(other))
     }
 
+    fn is_null(&self, field: FieldId) -> bool {
+        self.record.is_null(field) && self.other(field).is_none_or(|other| self.record.is_null(other))
+    }
+
     fn all(&self) -> impl Iterator<Item = &Text<'_>> {
         self.record.all()
     }
@@ -162,5 +172,9 @@ impl<R: Record> Record for Renamed<'_, R> {
 
     fn time(&self) -> Timestamp {
         self.record.time()
+    }
+
+    fn id(&self) -> Option<[u8; 16]> {
+        self.record.id()
     }
 }

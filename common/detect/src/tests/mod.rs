@@ -2,7 +2,6 @@
 //! Never: production code.
 
 mod drill;
-pub mod json;
 mod ordinary;
 mod pack;
 pub mod play;
