@@ -37,23 +37,29 @@ static __noinline int before_close(struct task_struct *task, __s64 fd)
 #define FILE_PART(bytes, field, type) \
 	(bpf_core_field_offset(struct file, field) <= FILE_BYTES - sizeof(type) ? *(type *)((bytes) + bpf_core_field_offset(struct file, field)) : 0)
 
-static __always_inline int after_open(struct task_struct *task, __s64 fd)
+/* Nearly all opens end here: a plain file, to be read, whose name nobody asks for. A frame of its own, which is gone before
+ * the others go deeper: older kernels count all of a chain of calls. */
+static __noinline int nobody_asks(struct file *file)
 {
 	__u8 bytes[FILE_BYTES];
 	__u16 kind = 0;
-	struct file *file = file_of(task, fd);
 	if (!file || bpf_probe_read_kernel(bytes, sizeof(bytes), file))
 		return 0;
 	__u32 mode = FILE_PART(bytes, f_mode, __u32);
 	struct inode *inode = FILE_PART(bytes, f_inode, struct inode *);
 	struct dentry *dentry = FILE_PART(bytes, f_path.dentry, struct dentry *);
-	/* Nearly all opens end here: a plain file, to be read, whose name nobody asks for. */
-	if (inode && !(mode & (FMODE_CREATED | FMODE_WRITE | FMODE_NOACCOUNT)) && surely_unwatched(BPF_CORE_READ(dentry, d_name.len))) {
-		bpf_probe_read_kernel(&kind, sizeof(kind), (void *)inode + bpf_core_field_offset(struct inode, i_mode));
-		if ((kind & 0170000) == 0100000)
-			return filtered(RECORD_FILE);
-	}
-	return opened(file);
+	if (!inode || mode & (FMODE_CREATED | FMODE_WRITE | FMODE_NOACCOUNT) || !surely_unwatched(BPF_CORE_READ(dentry, d_name.len)))
+		return 0;
+	bpf_probe_read_kernel(&kind, sizeof(kind), (void *)inode + bpf_core_field_offset(struct inode, i_mode));
+	return (kind & 0170000) == 0100000;
+}
+
+static __always_inline int after_open(struct task_struct *task, __s64 fd)
+{
+	struct file *file = file_of(task, fd);
+	if (!file)
+		return 0;
+	return nobody_asks(file) ? filtered(RECORD_FILE) : opened(file);
 }
 
 struct closing { __u64 open; };
