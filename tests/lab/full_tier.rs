@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
 
-use crate::soc;
+use picket_tests::soc;
 
 /// The sensor's test program as cargo built it beside this one: the newest of its name.
 fn sensor_tests() -> PathBuf {

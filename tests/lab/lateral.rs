@@ -4,7 +4,7 @@
 use picket_tests::vm::Lab;
 use serde_json::Value;
 
-use crate::soc;
+use picket_tests::soc;
 
 /// How long the intruder's quiet process on db would sleep; a number that nothing else in a guest says.
 const QUIET: u32 = 6021;

@@ -7,6 +7,5 @@ mod full_tier;
 mod lateral;
 mod protection;
 mod signins;
-mod soc;
 mod state;
 mod telemetry;

@@ -4,7 +4,7 @@
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
 
-use crate::soc;
+use picket_tests::soc;
 
 #[test]
 #[ignore = "boots guests for minutes; cargo nextest run --run-ignored all -E 'binary(lab)'"]

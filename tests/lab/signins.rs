@@ -6,7 +6,7 @@ use std::time::Instant;
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
 
-use crate::soc;
+use picket_tests::soc;
 
 /// Accounts, one of them with a password that nobody here types, and how sshd is told to ask for it.
 const PREPARE: &str = "useradd -m -s /bin/sh anna; useradd -m -s /bin/sh bert

@@ -4,7 +4,7 @@
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
 
-use crate::soc;
+use picket_tests::soc;
 
 /// A change that a tool makes, and the event that must tell of it.
 struct Step {

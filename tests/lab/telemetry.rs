@@ -10,7 +10,7 @@ use picket_tests::telemetry::{self, EVASIONS, GUEST_ROWS, Host, Life, OBJECT_ROW
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
 
-use crate::soc;
+use picket_tests::soc;
 
 const GENERATOR: &str = "/opt/picket/generate";
 const ROOM: &str = "/root/rows";

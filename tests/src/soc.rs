@@ -1,12 +1,20 @@
 //! Owns: guests with Picket on them: one that runs the coordinator, and hosts enrolled with it.
 //! Never: what is acted out on them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "a test says what it missed by panicking"
+)]
+
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use picket_tests::vm::{Lab, Vm};
-use picket_tests::{binary, eventually};
+use crate::vm::{Lab, Vm};
+use crate::{binary, eventually};
 use serde_json::Value;
 
 /// Emulated machines take their time.
