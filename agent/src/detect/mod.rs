@@ -64,8 +64,8 @@ impl Detect {
 
     fn detection(&mut self, hit: Hit, observed: Option<&Event>) -> Option<Detection> {
         let event = match &hit.subject {
-            Some(Subject::Event(event)) => event,
-            Some(Subject::Foreign(_)) => return None,
+            Some(Subject::Event { event, .. }) => event,
+            Some(Subject::Foreign { .. }) => return None,
             None => observed?,
         };
         if !self.repeats.is_news(&hit.rule.id, event) {

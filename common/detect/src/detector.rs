@@ -9,7 +9,7 @@ use crate::compile::{Options, Set, Targets};
 use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows, Side, Told, event_bytes};
 use crate::error::RuleError;
 use crate::indicator::{IndicatorSource, Indicators};
-use crate::rule::{Hit, Rule, RuleSource, Subject};
+use crate::rule::{Exception, Hit, Rule, RuleSource, Subject};
 use crate::sigma::binding::Placeholders;
 use crate::sigma::class::Class;
 use crate::sigma::matcher::Matcher;
@@ -32,8 +32,9 @@ pub struct Detector {
     indicators: Indicators,
     /// Rules that none of Picket's own events can match.
     not_live: Vec<RuleError>,
-    /// Events of others so far.
-    foreign_events: u64,
+    exceptions: Vec<Exception>,
+    /// Events so far.
+    observed: u64,
     /// Kept from event to event.
     candidates: Vec<u32>,
 }
@@ -89,7 +90,8 @@ impl Detector {
             reported: set.reported,
             indicators,
             not_live: set.not_live,
-            foreign_events: 0,
+            exceptions: set.exceptions,
+            observed: 0,
             candidates: Vec::new(),
         }
     }
@@ -98,6 +100,24 @@ impl Detector {
     #[must_use]
     pub fn not_live(&self) -> &[RuleError] {
         &self.not_live
+    }
+
+    /// The rules and correlations that Picket's own events can match; of a correlation every rule that it names is one.
+    pub fn live(&self) -> impl Iterator<Item = &Rule> {
+        let rules = self.native.matchers.iter().map(|matcher| matcher.rule.as_ref());
+        let correlations = self.correlator.correlations().iter().filter(|correlation| correlation.is_native());
+        rules.chain(correlations.map(|correlation| correlation.rule.as_ref()))
+    }
+
+    /// The correlations among the rules.
+    pub fn correlations(&self) -> impl Iterator<Item = &Rule> {
+        self.correlator.correlations().iter().map(|correlation| correlation.rule.as_ref())
+    }
+
+    /// Every filter in force, those that have ended among them.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
     }
 
     /// Events of others of which nothing said where they come from, so that they met no rule.
@@ -133,6 +153,8 @@ impl Detector {
     /// What `event` matches, and which correlations are complete now: these wait until no earlier event can come, so
     /// their hits carry the event that completed them.
     pub fn observe(&mut self, event: &Event) -> Vec<Hit> {
+        let number = self.observed;
+        self.observed += 1;
         if Class::of(&event.activity).is_empty() {
             // Forks and exits are most of what a busy host does, and neither rules nor indicators look at them.
             return Vec::new();
@@ -147,7 +169,7 @@ impl Detector {
         let Fired { numbers, mut hits } = fired;
         hits.extend(self.indicators.observe(event));
         let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
-        let subject = || Subject::Event(Arc::new(event.clone()));
+        let subject = || Subject::Event { event: Arc::new(event.clone()), number };
         let mut done = Vec::new();
         self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
         self.report(done, &mut hits);
@@ -155,17 +177,17 @@ impl Detector {
     }
 
     /// What an event of others matches, and which correlations are complete now. It meets the rules of its log source
-    /// only. Hits of correlations tell which event completed them by its number, the first being 0.
+    /// only. Hits of correlations tell which event completed them by its number among all.
     pub fn observe_foreign<R: Record>(&mut self, record: &R) -> Vec<Hit> {
-        let number = self.foreign_events;
-        self.foreign_events += 1;
+        let number = self.observed;
+        self.observed += 1;
         let mut fired = Fired::default();
         let record = self.foreign.evaluate(record, |matcher, record| fired.take(matcher, &self.reported, record));
         let Fired { numbers, mut hits } = fired;
         // Without an id of its own none is a repetition, and events of one instant stand in the order in which they came.
         let own = if numbers.is_empty() { None } else { record.id() };
         let id = own.unwrap_or_else(|| u128::from(number).to_be_bytes());
-        let subject = || Subject::Foreign(number);
+        let subject = || Subject::Foreign { number, time: record.time() };
         let mut done = Vec::new();
         self.correlator.observe((&record, Side::Foreign), &numbers, (Told { id, bytes: 0 }, subject), &mut done);
         self.report(done, &mut hits);
@@ -189,6 +211,21 @@ impl Detector {
         hits
     }
 
+    /// Drops what correlations remember, as if no event had come yet.
+    pub fn forget(&mut self) {
+        self.correlator.forget();
+        self.observed = 0;
+    }
+
+    /// From here on every match is reported, also of rules that only feed correlations. The rules that were before.
+    pub(crate) fn report_all(&mut self) -> Vec<Arc<Rule>> {
+        let correlations = self.correlator.correlations().iter().map(|correlation| &correlation.rule);
+        let rules = self.rules.iter().chain(correlations).zip(&self.reported);
+        let before = rules.filter(|(_, reported)| **reported).map(|(rule, _)| rule.clone()).collect();
+        self.reported.fill(true);
+        before
+    }
+
     fn report(&self, done: Vec<Done>, hits: &mut Vec<Hit>) {
         for Done { correlation, entry, evidence } in done {
             let reported = self.reported.get(self.rules.len() + correlation);
@@ -209,6 +246,12 @@ impl Detector {
     /// when; nothing where all is well.
     pub fn take_losses(&mut self) -> (Vec<LossCount>, Vec<LostWindows>) {
         self.correlator.take_losses()
+    }
+
+    /// Whether a hit may be about an event that was observed before.
+    #[must_use]
+    pub fn correlates(&self) -> bool {
+        !self.correlator.correlations().is_empty()
     }
 
     /// How many groups correlations remember, and in how many bytes.

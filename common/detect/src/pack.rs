@@ -1,13 +1,25 @@
-//! Owns: the shipped rule pack, embedded in the binary.
+//! Owns: the shipped rule pack and its cases, embedded in the binary.
 //! Never: reading a file at run time.
 
 use crate::rule::RuleSource;
 
-/// Every file `rules/NAME.yml`, by name; `build.rs` writes the list, so that adding a rule is adding a file.
+/// Every file `rules/NAME.yml`, by name; `build.rs` writes the lists, so that adding a rule is adding a file.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pack.rs"));
+/// Every file `rules/NAME.tests.yml`.
+const TESTS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/pack_tests.rs"));
 
 /// The shipped rules.
 #[must_use]
 pub fn pack() -> Vec<RuleSource> {
-    FILES.iter().map(|(file, text)| RuleSource { file: (*file).to_owned(), text: (*text).to_owned() }).collect()
+    sources(FILES)
+}
+
+/// The cases of the shipped rules, as `play` reads them.
+#[must_use]
+pub fn pack_tests() -> Vec<RuleSource> {
+    sources(TESTS)
+}
+
+fn sources(files: &[(&str, &str)]) -> Vec<RuleSource> {
+    files.iter().map(|(file, text)| RuleSource { file: (*file).to_owned(), text: (*text).to_owned() }).collect()
 }

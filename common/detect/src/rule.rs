@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{Event, Evidence, RuleId, SensorFamily, Severity};
+use picket_model::{Event, Evidence, RuleId, SensorFamily, Severity, Timestamp};
 
 use crate::inventory::Inventory;
 
@@ -33,6 +33,8 @@ pub struct Rule {
     /// What to contain with, in order of preference: words of `ActionKind::word`.
     pub response: Vec<String>,
     pub file: String,
+    /// The log sources of which it looks at events: `linux/process_creation`, `sshd`. Of a correlation those of its rules.
+    pub data_sources: Vec<String>,
     /// Only feeds correlations; never reported by itself.
     pub silent: bool,
     /// Sigma's word for how ripe the rule is; empty where the document has none.
@@ -53,7 +55,44 @@ pub struct Hit {
 /// The event that a hit is about.
 #[derive(Clone, Debug)]
 pub enum Subject {
-    Event(Arc<Event>),
-    /// Of others: the number of the event among those that were observed, from 0.
-    Foreign(u64),
+    Event {
+        event: Arc<Event>,
+        /// Which it is of all that were observed, from 0.
+        number: u64,
+    },
+    /// Of others: which it is of all that were observed, and when it happened.
+    Foreign { number: u64, time: Timestamp },
+}
+
+impl Subject {
+    /// Which event it is of all that were observed, from 0.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        match self {
+            Self::Event { number, .. } | Self::Foreign { number, .. } => *number,
+        }
+    }
+
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        match self {
+            Self::Event { event, .. } => event.time,
+            Self::Foreign { time, .. } => *time,
+        }
+    }
+}
+
+/// A Sigma filter in force: something that rules leave out, until a day.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Exception {
+    pub title: String,
+    pub file: String,
+    pub line: usize,
+    /// Why it is made, and who answers for it; empty in filters of others, which need neither.
+    pub reason: String,
+    pub owner: String,
+    /// From here on, by the time of events, it leaves nothing out.
+    pub until: Option<Timestamp>,
+    /// The rules that it is put on.
+    pub rules: Vec<RuleId>,
 }

@@ -4,10 +4,14 @@
 mod api;
 mod commands;
 mod drill;
+mod exceptions;
 mod failure;
 mod files;
+mod memory;
 mod output;
+mod recorded;
 mod resolve;
+mod rule_files;
 mod table;
 mod value;
 

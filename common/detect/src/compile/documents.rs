@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{DOCUMENTS_MAX, Options, Set, Targets, complaints, normal};
 use crate::correlation::Correlation;
 use crate::correlation::parse::Draft;
-use crate::error::{Complaints, RuleError};
-use crate::rule::{Rule, RuleSource};
+use crate::error::{Complaints, Place, RuleError};
+use crate::rule::{Exception, Rule, RuleSource};
 use crate::sigma::binding::{Binding, Events};
 use crate::sigma::class::Class;
 use crate::sigma::detection::{self, Detection};
@@ -39,9 +39,10 @@ pub struct Building {
     pub rules: Vec<Ruled>,
     pub correlations: Vec<Correlation>,
     pub reported: Vec<bool>,
+    pub exceptions: Vec<Exception>,
     pub schema: Schema,
     sources: Sources,
-    not_live: Vec<RuleError>,
+    pub not_live: Vec<RuleError>,
     documents: usize,
 }
 
@@ -59,6 +60,7 @@ impl Building {
             foreign,
             correlations: self.correlations,
             reported: self.reported,
+            exceptions: self.exceptions,
             schema: self.schema,
             sources: self.sources,
             not_live: self.not_live,
@@ -82,6 +84,7 @@ impl<'o> Documents<'o> {
             rules: Vec::new(),
             correlations: Vec::new(),
             reported: Vec::new(),
+            exceptions: Vec::new(),
             schema: crate::source::schema(),
             sources: Sources::default(),
             not_live: Vec::new(),
@@ -93,6 +96,9 @@ impl<'o> Documents<'o> {
     pub fn add_file(&mut self, source: &RuleSource) {
         let mut not_yaml = complaints(&source.file, self.options);
         let documents = yaml::documents(&source.text, &mut not_yaml);
+        if documents.is_empty() && not_yaml.count() == 0 {
+            not_yaml.lint(Place { line: 1, column: 1 }, "there is no rule in this file");
+        }
         for document in &documents {
             self.building.documents += 1;
             let mut complaints = complaints(&source.file, self.options);
@@ -141,18 +147,21 @@ impl<'o> Documents<'o> {
         };
         let class = named.as_ref().map(Named::class);
         let family = class.as_ref().and_then(|class| class.as_ref().ok()).map(|class| class.family());
-        let rule = header::parse(document, BODY, family, complaints);
+        let mut rule = header::parse(document, BODY, family, complaints);
         let Some(body) = document.get("detection") else {
             complaints.add(document.place, "a rule needs a `detection`");
             return;
         };
         let (Some(named), Some(class)) = (named, class) else { return };
+        rule.data_sources.push(named.source.to_string());
+        let not_live = self.building.not_live.len();
         let native = self.native(class, body, complaints);
         let foreign = match self.options.targets {
             Targets::Native => None,
             Targets::Any => self.foreign(body, complaints),
         };
         if complaints.count() > before {
+            self.building.not_live.truncate(not_live);
             return;
         }
         let (rule, number) = (Arc::new(rule), self.building.rules.len());
@@ -168,7 +177,7 @@ impl<'o> Documents<'o> {
     /// Where events of others are a target too, what Picket's own events cannot honour is no error.
     fn native(
         &mut self,
-        class: Result<Class, (crate::error::Place, String)>,
+        class: Result<Class, (Place, String)>,
         body: &Node,
         complaints: &mut Complaints<'_>,
     ) -> Option<(Class, Detection)> {

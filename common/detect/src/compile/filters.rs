@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::documents::{Building, Ruled};
 use super::{Options, complaints, normal};
 use crate::error::{Complaints, RuleError};
+use crate::rule::Exception;
 use crate::sigma::binding::{Binding, Events};
 use crate::sigma::class::Class;
 use crate::sigma::filter::{Draft, Filter, Targets};
@@ -20,6 +21,8 @@ pub fn apply(building: &mut Building, drafts: &[Draft], options: &Options) -> Ve
         let filters = Compiled::of(&chosen, &building.rules, &mut building.schema, draft, options, &mut complaints);
         if complaints.count() == 0 {
             chosen.iter().for_each(|index| filters.put_on(&mut building.rules[*index]));
+            let rules = chosen.iter().map(|index| building.rules[*index].rule.id.clone()).collect();
+            building.exceptions.push(Exception { rules, ..draft.exception.clone() });
         }
         errors.extend(complaints.into_errors());
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::correlation::Correlation;
 use crate::error::{Complaints, Place, RuleError};
-use crate::rule::{Rule, RuleSource};
+use crate::rule::{Exception, Rule, RuleSource};
 use crate::sigma::binding::Placeholders;
 use crate::sigma::matcher::Matcher;
 use crate::sigma::schema::Schema;
@@ -50,6 +50,7 @@ pub struct Set {
     pub correlations: Vec<Correlation>,
     /// By number (rules, then correlations): whether a match is reported.
     pub reported: Vec<bool>,
+    pub exceptions: Vec<Exception>,
     pub schema: Schema,
     pub sources: Sources,
     /// Rules that no event of Picket's own can match, each with the reason.

@@ -108,6 +108,7 @@ impl<'b> Resolver<'b> {
                 return;
             }
         };
+        self.note_not_live(&file, &draft, &sources);
         let mut feeds = Feeds::default();
         for source in &sources {
             // Named without `generate`, a rule is no longer reported by itself; one correlation that has it suffices.
@@ -121,6 +122,11 @@ impl<'b> Resolver<'b> {
             }
         }
         let mut rule = draft.rule;
+        for source in sources.iter().flat_map(|source| self.data_sources(*source)) {
+            if !rule.data_sources.contains(source) {
+                rule.data_sources.push(source.clone());
+            }
+        }
         if let Some(first) = feeds.classes.first().filter(|_| !draft.family_given) {
             rule.family = first.family();
         }
@@ -133,6 +139,24 @@ impl<'b> Resolver<'b> {
         let group_by = draft.group_by.iter().map(|(name, _)| name.clone()).collect();
         let correlation = Correlation::new(Arc::new(rule), inputs, group_by, draft.kind, draft.span_ms);
         self.building.correlations.push(correlation);
+    }
+
+    /// A correlation of which a rule waits for events of others does so too.
+    fn note_not_live(&mut self, file: &str, draft: &Draft, sources: &[usize]) {
+        let mut named = sources.iter().zip(&draft.rules);
+        if let Some((_, (name, place))) = named.find(|(source, _)| self.events[**source].classes.is_empty()) {
+            let reason = format!("it names `{name}`, which no event of Picket's own can match");
+            self.building.not_live.push(error(file, *place, reason));
+        }
+    }
+
+    fn data_sources(&self, number: usize) -> &[String] {
+        let rules = &self.building.rules;
+        let rule = match number.checked_sub(rules.len()) {
+            None => rules.get(number).map(|ruled| &ruled.rule),
+            Some(number) => self.building.correlations.get(number).map(|correlation| &correlation.rule),
+        };
+        rule.map_or(&[], |rule| &rule.data_sources)
     }
 
     fn finish(mut self, options: &Options) -> Vec<RuleError> {

@@ -115,6 +115,12 @@ impl Correlation {
             && self.inputs.iter().zip(&other.inputs).all(|(one, other)| same(one, other))
     }
 
+    /// Whether Picket's own events can complete all that it names.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        self.inputs.iter().all(|input| input.native.is_some())
+    }
+
     const fn span_ns(&self) -> u64 {
         self.span_ms.saturating_mul(1_000_000)
     }

@@ -25,6 +25,7 @@ pub struct Correlator {
     /// By correlation: events too late to count.
     late: Vec<u64>,
     scratch: Scratch,
+    limits: CorrelationLimits,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -62,11 +63,19 @@ impl Correlator {
             pending: Pending::new(limits.lateness_ms.saturating_mul(1_000_000), limits.pending_bytes),
             late: vec![0; correlations.len()],
             scratch: Scratch::default(),
+            limits,
             correlations,
         }
     }
 
+    /// As if no event had come yet.
+    pub fn forget(&mut self) {
+        let (correlations, rules) = (std::mem::take(&mut self.correlations), self.feeds.len());
+        *self = Self::new(correlations, rules, self.limits);
+    }
+
     pub const fn set_limits(&mut self, limits: CorrelationLimits) {
+        self.limits = limits;
         self.pending.set_limits(limits.lateness_ms.saturating_mul(1_000_000), limits.pending_bytes);
         self.store.set_limit(limits.state_bytes);
     }

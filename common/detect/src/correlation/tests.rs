@@ -28,7 +28,7 @@ fn events(launches: &str) -> Vec<Event> {
 /// As `RULE:LAUNCH`.
 fn named(hits: Vec<Hit>, at: Option<&Event>) -> Vec<String> {
     let launch = |hit: &Hit| match &hit.subject {
-        Some(Subject::Event(event)) => event.process.as_ref().unwrap().argv[0].clone(),
+        Some(Subject::Event { event, .. }) => event.process.as_ref().unwrap().argv[0].clone(),
         _ => at.unwrap().process.as_ref().unwrap().argv[0].clone(),
     };
     hits.iter().map(|hit| format!("{}:{}", hit.rule.id, launch(hit))).collect()

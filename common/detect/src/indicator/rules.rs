@@ -73,6 +73,7 @@ fn rule(id: &str, title: &str, technique: &str, tactic: &str) -> Rule {
         family: SensorFamily::Indicator,
         response: Vec::new(),
         file: "indicators".to_owned(),
+        data_sources: Vec::new(),
         silent: false,
         status: String::new(),
         inventory: None,

@@ -18,7 +18,7 @@ use crate::error::{Complaints, Place, RuleError};
 use crate::yaml::{self, Node};
 use reader::Reader;
 
-pub use run::{Outcome, run};
+pub use run::{Outcome, Suite};
 
 /// One case: a few events in order, and what they show.
 #[derive(Clone, Debug)]

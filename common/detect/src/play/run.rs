@@ -1,11 +1,11 @@
 //! Owns: what rules make of cases: one outcome for each.
 //! Never: printing it.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::{Case, Cases};
 use crate::Detector;
-use crate::error::RuleError;
-use crate::indicator::IndicatorSource;
-use crate::rule::{Hit, RuleSource};
+use crate::rule::Hit;
 
 /// What became of one case.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -14,44 +14,76 @@ pub struct Outcome {
     pub line: usize,
     /// It stands among the `hits`.
     pub wanted: bool,
-    /// The rules that were reported, once each, in the order of the events.
+    /// The rules that were reported, and those that the case is about, once each, in the order of the events.
     pub rules: Vec<String>,
     /// The rules did as the case says.
     pub passed: bool,
 }
 
-/// Plays every case against `rules`, each on a set that has seen nothing before.
-///
-/// The cases of `NAME.tests.yml` are about the rule `NAME`; where none is called so, about any of `rules`.
-/// Errors are those of rules that do not compile.
-pub fn run(rules: &[RuleSource], cases: &Cases) -> Result<Vec<Outcome>, Vec<RuleError>> {
-    let stem = stem(&cases.file);
-    let named = compile(rules)?.rules().any(|rule| rule.id.0 == stem);
-    let judge = |case: &Case, wanted: bool| {
-        let mut detector = compile(rules)?;
-        let mut found: Vec<String> = Vec::new();
-        let mut hits: Vec<Hit> = case.events.iter().flat_map(|event| detector.observe(event)).collect();
-        hits.extend(detector.finish());
+/// Rules to play cases against, compiled once for all of them.
+pub struct Suite {
+    detector: Detector,
+    reported: BTreeSet<String>,
+    /// By file without its ending: the rules in it, and whether they are reported.
+    files: HashMap<String, Vec<String>>,
+}
+
+impl Suite {
+    #[must_use]
+    pub fn of(mut detector: Detector) -> Self {
+        // A correlation of another file may silence the rule that a case is about.
+        let reported: BTreeSet<String> = detector.report_all().iter().map(|rule| rule.id.to_string()).collect();
+        let mut files: HashMap<String, Vec<String>> = HashMap::new();
+        for rule in detector.rules() {
+            files.entry(base(&rule.file).to_owned()).or_default().push(rule.id.to_string());
+        }
+        Self { detector, reported, files }
+    }
+
+    /// The rules that are reported where nobody tests them.
+    pub fn reported(&self) -> impl Iterator<Item = &str> {
+        self.reported.iter().map(String::as_str)
+    }
+
+    /// What the cases of `DIR/NAME.tests.yml` are about: of the rules in `DIR/NAME.yml` the one called `NAME`; where
+    /// none is, every one that is reported. Empty where there is no such file.
+    #[must_use]
+    pub fn about(&self, file: &str) -> Vec<&str> {
+        let base = base(file);
+        let name = base.rsplit('/').next().unwrap_or(base);
+        let rules = self.files.get(base).map_or(&[][..], Vec::as_slice);
+        match rules.iter().find(|id| *id == name) {
+            Some(rule) => vec![rule],
+            None => rules.iter().filter(|id| self.reported.contains(*id)).map(String::as_str).collect(),
+        }
+    }
+
+    /// Plays every case on rules that have seen nothing before.
+    pub fn play(&mut self, cases: &Cases) -> Vec<Outcome> {
+        let about: Vec<String> = self.about(&cases.file).into_iter().map(str::to_owned).collect();
+        let hits = cases.hits.iter().map(|case| (case, true));
+        let cases = hits.chain(cases.misses.iter().map(|case| (case, false)));
+        cases.map(|(case, wanted)| self.judge(case, wanted, &about)).collect()
+    }
+
+    fn judge(&mut self, case: &Case, wanted: bool, about: &[String]) -> Outcome {
+        self.detector.forget();
+        let mut hits: Vec<Hit> = case.events.iter().flat_map(|event| self.detector.observe(event)).collect();
+        hits.extend(self.detector.finish());
+        let mut rules: Vec<String> = Vec::new();
         for hit in hits {
             let id = hit.rule.id.to_string();
-            if !found.contains(&id) {
-                found.push(id);
+            if !rules.contains(&id) && (self.reported.contains(&id) || about.contains(&id)) {
+                rules.push(id);
             }
         }
-        let hit = if named { found.iter().any(|id| id == stem) } else { !found.is_empty() };
-        let Case { about, line, .. } = case;
-        Ok(Outcome { about: about.clone(), line: *line, wanted, rules: found, passed: hit == wanted })
-    };
-    let hits = cases.hits.iter().map(|case| judge(case, true));
-    hits.chain(cases.misses.iter().map(|case| judge(case, false))).collect()
+        let hit = rules.iter().any(|id| about.contains(id));
+        Outcome { about: case.about.clone(), line: case.line, wanted, rules, passed: hit == wanted }
+    }
 }
 
-fn compile(rules: &[RuleSource]) -> Result<Detector, Vec<RuleError>> {
-    Detector::compile(rules, &IndicatorSource::default())
-}
-
-/// `cron_persistence` of `rules/cron_persistence.tests.yml`.
-fn stem(file: &str) -> &str {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    name.trim_end_matches(".yml").trim_end_matches(".yaml").trim_end_matches(".tests")
+/// `rules/cron_persistence` of `rules/cron_persistence.tests.yml` and of `rules/cron_persistence.yml`.
+fn base(file: &str) -> &str {
+    let base = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml")).unwrap_or(file);
+    base.strip_suffix(".tests").unwrap_or(base)
 }

@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 
-use super::{parse, run};
-use crate::RuleSource;
+use super::{Suite, parse};
 use crate::sigma::class::Class;
+use crate::{Detector, IndicatorSource, RuleSource};
 
 /// One entry of every word.
 const EVERY_WORD: &str = "
@@ -104,19 +104,46 @@ fn rule(name: &str) -> RuleSource {
     RuleSource { file: format!("{name}.yml"), text }
 }
 
+fn suite(rules: &[RuleSource]) -> Suite {
+    Suite::of(Detector::compile(rules, &IndicatorSource::default()).unwrap())
+}
+
 /// The fourth turn of the sequence reaches port 1003; the second case stands on the wrong side.
 #[test]
 fn a_run_says_of_each_case_whether_the_rules_did_as_it_says() {
     let text = "hits:\n- about: turns\n  sequence:\n  - connect: {to: 192.0.2.1, port: '100{turn}'}\n    repeat: 4\n- about: wrong\n  connect: {to: 192.0.2.1, port: 1}\nmisses:\n- about: near\n  connect: {to: 192.0.2.1, port: 1004}\n";
-    let cases = parse("mine.tests.yml", text).unwrap();
-    let outcomes = run(&[rule("mine"), rule("other")], &cases).unwrap();
+    let outcomes = suite(&[rule("mine"), rule("other")]).play(&parse("mine.tests.yml", text).unwrap());
     let passed: Vec<(usize, bool)> = outcomes.iter().map(|outcome| (outcome.line, outcome.passed)).collect();
     assert_eq!(passed, [(2, true), (6, false), (9, true)]);
     assert_eq!(outcomes[0].rules, ["mine", "other"]);
-    // No rule is called like the file: any of them will do.
-    let cases = parse("theirs.tests.yml", text).unwrap();
-    assert!(run(&[rule("other")], &cases).unwrap()[0].passed);
-    assert!(run(&[RuleSource { file: "x.yml".to_owned(), text: "title: [".to_owned() }], &cases).is_err());
+}
+
+#[test]
+fn cases_are_about_the_rules_of_the_file_beside_them() {
+    let text = "hits:\n- connect: {to: 192.0.2.1, port: 1003}\n";
+    let file = |file: &str, name: &str| RuleSource { file: file.to_owned(), ..rule(name) };
+    // No rule is called like the file: any of those in it will do, those of other files will not.
+    let mut suite = suite(&[file("a/theirs.yml", "x"), file("b/theirs.yaml", "y"), file("a/near.yml", "z")]);
+    for (cases, about) in
+        [("a/theirs.tests.yml", vec!["x"]), ("b/theirs.tests.yaml", vec!["y"]), ("theirs.yml", vec![])]
+    {
+        assert_eq!(suite.about(cases), about);
+        assert_eq!(suite.play(&parse(cases, text).unwrap())[0].passed, !about.is_empty());
+    }
+}
+
+/// Two sign-ins that fail are counted once; and what one case gathered does not count in the next.
+#[test]
+fn a_rule_that_a_correlation_silences_can_be_tested_and_no_case_helps_the_next() {
+    let failed = "title: F\nname: failed\nlogsource: {service: sshd}\ndetection:\n  s:\n    Success: false\n  condition: s\npicket: {silent: true}\n";
+    let guess = "title: G\nname: guess\nlevel: low\ncorrelation:\n  type: event_count\n  rules: failed\n  group-by: [SourceIp]\n  timespan: 1m\n  condition: {gte: 2}\n";
+    let sources = [("failed.yml", failed), ("guess.yml", guess)];
+    let mut suite = suite(&sources.map(|(file, text)| RuleSource { file: file.to_owned(), text: text.to_owned() }));
+    let once = "- auth: {user: a, source: 192.0.2.7, success: false}\n";
+    let outcomes = suite.play(&parse("failed.tests.yml", &format!("hits:\n{once}")).unwrap());
+    assert_eq!((outcomes[0].passed, outcomes[0].rules.as_slice()), (true, &["failed".to_owned()][..]));
+    let outcomes = suite.play(&parse("guess.tests.yml", &format!("misses:\n{once}{once}{once}")).unwrap());
+    assert!(outcomes.iter().all(|outcome| outcome.passed && outcome.rules.is_empty()), "{outcomes:?}");
 }
 
 proptest! {

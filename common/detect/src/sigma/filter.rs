@@ -11,6 +11,7 @@ use super::detection::{self, Detection};
 use super::header::{self, Placed};
 use super::record::Record;
 use crate::error::Complaints;
+use crate::rule::Exception;
 use crate::source::Named;
 use crate::yaml::Node;
 
@@ -46,7 +47,8 @@ pub struct Draft {
     pub file: String,
     pub source: Named,
     pub targets: Targets,
-    until: Option<Timestamp>,
+    /// Not yet on any rule.
+    pub exception: Exception,
     body: Node,
 }
 
@@ -54,7 +56,7 @@ impl Draft {
     /// Reads the document but for its detection, which means something only beside a rule.
     pub fn parse(document: &Node, complaints: &mut Complaints<'_>) -> Option<Self> {
         let before = complaints.count();
-        let exception = Exception::parse(document, complaints);
+        let exception = exception(document, complaints);
         header::parse_filter(document, complaints);
         let body = document.get("filter")?;
         let source = match document.get("logsource") {
@@ -75,51 +77,50 @@ impl Draft {
         if matches!(&targets, Targets::Named(rules) if rules.is_empty()) {
             complaints.add(body.place, "`rules` names no rule");
         }
-        let draft = Self {
-            file: complaints.file().to_owned(),
-            source: source?,
-            targets,
-            until: exception.until,
-            body: body.clone(),
-        };
+        let draft =
+            Self { file: complaints.file().to_owned(), source: source?, targets, exception, body: body.clone() };
         (complaints.count() == before).then_some(draft)
     }
 
     /// The filter as it reads beside a rule of this binding.
     pub fn compile(&self, binding: &mut Binding<'_>, complaints: &mut Complaints<'_>) -> Option<Arc<Filter>> {
         let detection = detection::parse(&self.body, OWN, binding, complaints)?;
-        Some(Arc::new(Filter { detection, until: self.until }))
+        Some(Arc::new(Filter { detection, until: self.exception.until }))
     }
 }
 
-/// Why an exception is made, who answers for it and when it ends.
-struct Exception {
-    until: Option<Timestamp>,
-}
-
-impl Exception {
-    /// All three are needed where rules are to be trusted; an exception without an end outlives its reason.
-    fn parse(document: &Node, complaints: &mut Complaints<'_>) -> Self {
-        let mut exception = Self { until: None };
-        let own = document.get("picket");
-        for key in ["reason", "owner", "until"] {
-            if own.and_then(|own| own.get(key)).is_none() {
-                let place = own.map_or(document.place, |own| own.place);
-                complaints.lint(place, format!("a filter needs `{key}` in its `picket` map"));
-            }
+/// Why an exception is made, who answers for it and when it ends. All three are needed where rules are to be trusted; an
+/// exception without an end outlives its reason.
+fn exception(document: &Node, complaints: &mut Complaints<'_>) -> Exception {
+    let mut exception = Exception {
+        title: document.get("title").and_then(Node::text).unwrap_or_default().to_owned(),
+        file: complaints.file().to_owned(),
+        line: document.place.line,
+        reason: String::new(),
+        owner: String::new(),
+        until: None,
+        rules: Vec::new(),
+    };
+    let own = document.get("picket");
+    for key in ["reason", "owner", "until"] {
+        if own.and_then(|own| own.get(key)).is_none() {
+            let place = own.map_or(document.place, |own| own.place);
+            complaints.lint(place, format!("a filter needs `{key}` in its `picket` map"));
         }
-        for (key, node) in own.and_then(Node::map).unwrap_or_default() {
-            match (key.text.as_str(), node.text()) {
-                ("reason" | "owner", Some(text)) if !text.trim().is_empty() => {}
-                ("until", Some(text)) => match date::midnight(text) {
-                    Some(until) => exception.until = Some(until),
-                    None => complaints.add(node.place, "`until` is a day, like 2027-01-31"),
-                },
-                ("reason" | "owner", _) => complaints.add(node.place, format!("`{}` must be text", key.text)),
-                (other, _) => complaints
-                    .lint(key.place, format!("`{other}` does not belong here; there are reason, owner, until")),
-            }
-        }
-        exception
     }
+    for (key, node) in own.and_then(Node::map).unwrap_or_default() {
+        match (key.text.as_str(), node.text().map(str::trim)) {
+            ("reason", Some(text)) if !text.is_empty() => text.clone_into(&mut exception.reason),
+            ("owner", Some(text)) if !text.is_empty() => text.clone_into(&mut exception.owner),
+            ("until", Some(text)) => match date::midnight(text) {
+                Some(until) => exception.until = Some(until),
+                None => complaints.add(node.place, "`until` is a day, like 2027-01-31"),
+            },
+            ("reason" | "owner", _) => complaints.add(node.place, format!("`{}` must be text", key.text)),
+            (other, _) => {
+                complaints.lint(key.place, format!("`{other}` does not belong here; there are reason, owner, until"));
+            }
+        }
+    }
+    exception
 }

@@ -58,6 +58,7 @@ pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, compl
         family: family.unwrap_or(SensorFamily::Process),
         response: Vec::new(),
         file: complaints.file().to_owned(),
+        data_sources: Vec::new(),
         silent: false,
         status: String::new(),
         inventory: None,

@@ -8,6 +8,8 @@ mod windows;
 
 pub use origin::schema;
 
+use std::fmt;
+
 use crate::error::{Complaints, Place};
 use crate::sigma::class::Class;
 use crate::yaml::Node;
@@ -27,6 +29,13 @@ pub struct LogSource {
     pub product: Option<String>,
     pub category: Option<String>,
     pub service: Option<String>,
+}
+
+impl fmt::Display for LogSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = [&self.product, &self.category, &self.service].into_iter().flatten();
+        f.write_str(&words.map(String::as_str).collect::<Vec<_>>().join("/"))
+    }
 }
 
 /// A log source with the places of its words.

@@ -28,22 +28,20 @@ fn every_rule_file_is_in_the_pack_and_has_its_tests_beside_it() {
     let packed: BTreeSet<String> = pack().into_iter().map(|source| source.file).collect();
     let rules: BTreeSet<String> = names.iter().filter(|name| !name.ends_with(".tests.yml")).cloned().collect();
     assert_eq!(rules, packed);
-    for rule in rules {
-        assert!(names.contains(&rule.replace(".yml", ".tests.yml")), "{rule} has no tests");
-    }
+    let tests: BTreeSet<String> = crate::pack_tests().into_iter().map(|source| source.file).collect();
+    assert_eq!(rules.iter().map(|rule| rule.replace(".yml", ".tests.yml")).collect::<BTreeSet<_>>(), tests);
 }
 
-/// Each rule alone: every hit is hit by a rule of its file, every near-miss by none.
+/// Every hit is hit by a rule of its file, every near-miss by none.
 #[test]
 fn rules_hit_what_they_should_and_nothing_near_it() {
     let mut wrong = Vec::new();
-    for source in pack() {
-        let file = source.file.replace(".yml", ".tests.yml");
-        let cases = play::cases(&file, &std::fs::read_to_string(folder().join(&file)).unwrap());
+    let mut suite = crate::play::Suite::of(detector(&pack()));
+    for RuleSource { file, text } in crate::pack_tests() {
+        let cases = play::cases(&file, &text);
         assert!(!cases.hits.is_empty() && !cases.misses.is_empty(), "{file} needs at least a hit and a near-miss");
-        let outcomes = crate::play::run(std::slice::from_ref(&source), &cases).unwrap();
         // A file's main rule is named like the file, and the cases are about that one.
-        for outcome in outcomes.iter().filter(|outcome| !outcome.passed) {
+        for outcome in suite.play(&cases).iter().filter(|outcome| !outcome.passed) {
             let what = if outcome.wanted { "not hit" } else { "hit, though only near" };
             wrong.push(format!("{file}:{}: {what}: {}", outcome.line, outcome.about));
         }

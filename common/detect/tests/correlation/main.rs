@@ -39,7 +39,7 @@ type Told = (String, u128, Option<String>, Option<String>, String);
 
 fn told(hits: Vec<Hit>) -> Vec<Told> {
     let of = |hit: Hit| {
-        let Some(Subject::Event(event)) = hit.subject else { return None };
+        let Some(Subject::Event { event, .. }) = hit.subject else { return None };
         let value = |field: &str| hit.evidence.iter().find(|one| one.field == field).map(|one| one.value.clone());
         let id = u128::from_be_bytes(*event.id.as_bytes());
         let within = value("Within").unwrap_or_default();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use picket_detect::{Detector, IndicatorSource, RuleSource};
 use picket_policy::{IndicatorTexts, RuleText, limits};
 
+use crate::exceptions;
 use crate::failure::Failure;
 use crate::files;
 
@@ -33,7 +34,8 @@ pub fn check(rules: &[RuleText], indicators: &IndicatorTexts) -> Result<(), Fail
         urls: indicators.urls.clone(),
         file_names: indicators.file_names.clone(),
     };
-    Detector::compile(&rules, &indicators).map(|_| ()).map_err(|errors| {
+    let compiled = Detector::compile(&rules, &indicators);
+    compiled.map(|detector| exceptions::tell_ended(detector.exceptions())).map_err(|errors| {
         let listed: String = errors.iter().map(|error| format!("\n  {error}")).collect();
         Failure::failed(format!("these rules do not compile:{listed}"), "nothing is signed until they do")
     })
