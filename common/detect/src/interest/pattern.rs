@@ -6,7 +6,7 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 pub use super::text::Piece;
 
 /// Beyond so many ways an alternative counts as a gap.
-const WAYS_MAX: usize = 64;
+const WAYS_MAX: usize = 256;
 /// A class with more members is no letter in two cases.
 const CASES_MAX: u32 = 4;
 

@@ -85,7 +85,9 @@ impl Detection {
 impl Selection {
     #[must_use]
     pub fn matches<R: Record>(&self, record: &R) -> bool {
-        self.groups.iter().any(|group| group.iter().all(|item| item.matches(record)))
+        let all =
+            |group: &Vec<Item>, dear| group.iter().filter(|item| item.is_dear == dear).all(|item| item.matches(record));
+        self.groups.iter().any(|group| all(group, false) && all(group, true))
     }
 
     fn gather<R: Record>(&self, record: &R, found: &mut Vec<Evidence>) {

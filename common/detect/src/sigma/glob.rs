@@ -135,8 +135,9 @@ fn walk(tokens: &[Token], text: &str) -> bool {
             None if rest.is_empty() => return true,
             None => None,
             Some(Token::Any) => {
-                retry = Some((token + 1, rest));
-                Some(rest)
+                let Some(from) = from_next(tokens.get(token + 1), rest) else { return false };
+                retry = Some((token + 1, from));
+                Some(from)
             }
             Some(Token::One) => skip_char(rest),
             Some(Token::Literal(wanted)) => rest.strip_prefix(wanted.as_str()),
@@ -147,9 +148,17 @@ fn walk(tokens: &[Token], text: &str) -> bool {
             continue;
         }
         let Some((after, from)) = retry else { return false };
-        let Some(next) = skip_char(from) else { return false };
+        let Some(next) = skip_char(from).and_then(|next| from_next(tokens.get(after), next)) else { return false };
         retry = Some((after, next));
         (token, rest) = (after, next);
+    }
+}
+
+/// Where behind a `*` the next token can stand at the soonest.
+fn from_next<'t>(token: Option<&Token>, text: &'t str) -> Option<&'t str> {
+    match token {
+        Some(Token::Literal(wanted)) => text.find(wanted.as_str()).and_then(|at| text.get(at..)),
+        _ => Some(text),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use regex::Regex;
 
@@ -10,6 +11,7 @@ use super::date;
 use super::glob::Glob;
 use super::modifier::{Order, Part};
 use super::record::{FieldId, Record, Text};
+use super::texts::Texts;
 use crate::network::Network;
 
 /// How evidence names what a keyword was found in.
@@ -44,19 +46,44 @@ pub enum Probe {
 #[derive(Clone, Debug)]
 pub struct Item {
     pub fields: Vec<FieldId>,
-    /// Each value of the rule is one probe, or several where encodings give it several forms.
+    /// Each value in the forms that its modifiers give it.
     pub values: Vec<Vec<Probe>>,
     /// Every value must be found, rather than any.
     pub all: bool,
     pub negated: bool,
+    /// It takes longer than most: an event is asked for the other things first.
+    pub is_dear: bool,
+    many: Option<Arc<Many>>,
 }
 
+/// The values of an item of which one must be found, where they are many: the texts among them are looked for together.
+#[derive(Debug)]
+struct Many {
+    texts: Texts,
+    rest: Vec<Probe>,
+}
+
+/// What one by one takes longer than together: looking for a text within another takes as long as some comparisons.
+const MANY: usize = 32;
+const SEARCH: usize = 8;
+
 impl Item {
+    #[must_use]
+    pub fn new(fields: Vec<FieldId>, values: Vec<Vec<Probe>>, all: bool, negated: bool) -> Self {
+        let many = if all { None } else { Many::of(&values).map(Arc::new) };
+        let is_dear = fields.len() > 1 || values.iter().flatten().any(|probe| matches!(probe, Probe::Regex(_)));
+        Self { fields, values, all, negated, is_dear, many }
+    }
+
     #[must_use]
     pub fn matches<R: Record>(&self, record: &R) -> bool {
         let met =
             |forms: &Vec<Probe>| forms.iter().any(|probe| self.fields.iter().any(|field| probe.met(*field, record)));
-        let matched = if self.all { self.values.iter().all(met) } else { self.values.iter().any(met) };
+        let matched = match &self.many {
+            Some(many) => self.fields.iter().any(|field| many.met(*field, record)),
+            None if self.all => self.values.iter().all(met),
+            None => self.values.iter().any(met),
+        };
         matched != self.negated
     }
 
@@ -80,6 +107,31 @@ impl Item {
             Some((record.name(field), text.raw.as_ref()))
         };
         self.fields.iter().filter_map(move |field| value(*field))
+    }
+}
+
+impl Many {
+    fn of(values: &[Vec<Probe>]) -> Option<Self> {
+        let text = |probe: &&Probe| matches!(probe, Probe::Text { glob, cased: false } if Texts::takes(glob));
+        let (texts, rest): (Vec<&Probe>, Vec<&Probe>) = values.iter().flatten().partition(text);
+        let globs = texts.into_iter().filter_map(|probe| match probe {
+            Probe::Text { glob, .. } => Some(glob),
+            _ => None,
+        });
+        let globs: Vec<&Glob> = globs.collect();
+        let rest = rest.into_iter().cloned().collect();
+        let cost = |glob: &&Glob| if matches!(glob, Glob::Contains(_)) { SEARCH } else { 1 };
+        (globs.iter().map(cost).sum::<usize>() >= MANY).then(|| Self { texts: Texts::of_globs(globs), rest })
+    }
+
+    fn met<R: Record>(&self, field: FieldId, record: &R) -> bool {
+        let met = |text: &Text<'_>| self.texts.has(text) || self.rest.iter().any(|probe| probe.is_met_by(text, record));
+        let has_met = match field {
+            FieldId::EVERY => record.all().any(met),
+            _ => record.values(field).iter().any(met),
+        };
+        let of_field = |probe: &&Probe| matches!(probe, Probe::Null | Probe::Absent | Probe::Present);
+        has_met || self.rest.iter().filter(of_field).any(|probe| probe.met(field, record))
     }
 }
 

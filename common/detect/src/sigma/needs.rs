@@ -8,10 +8,8 @@ use super::record::FieldId;
 use super::selection::Selection;
 use crate::interest::pattern::{self, Piece};
 
-/// A single character stands in nearly every value.
+/// A single character stands in nearly every value, but few begin or end with it.
 const NEED_BYTES_MIN: usize = 2;
-/// An expression is looked at beside its texts anyway; short ones are not worth their hits.
-const REGEX_BYTES_MIN: usize = 3;
 /// Beyond this, rules are looked at every time rather than asked for by so many texts.
 const ATOMS_MAX: usize = 4000;
 
@@ -93,9 +91,10 @@ const EVERYWHERE: &[&str] = &["execve", "execveat", "syscall", "path", "normal",
 const EVERYWHERE_COST: u64 = 8000;
 
 impl Needs {
-    fn of(field: FieldId, text: &str, place: Place, bytes_min: usize) -> Option<Self> {
+    fn of(field: FieldId, text: &str, place: Place) -> Option<Self> {
         // A whole value is folded as one.
-        if place != Place::Whole && (text.len() < bytes_min || text.chars().any(folds_by_neighbours)) {
+        let is_short = place == Place::Anywhere && text.len() < NEED_BYTES_MIN;
+        if place != Place::Whole && (is_short || text.is_empty() || text.chars().any(folds_by_neighbours)) {
             return None;
         }
         let text: Box<str> = super::record::fold(text).into();
@@ -184,7 +183,7 @@ fn of_probe(probe: &Probe, field: FieldId) -> Option<Needs> {
                     _ => None,
                 });
                 let longest = literals.filter(|text| text.is_ascii()).max_by_key(|text| text.len())?;
-                Needs::of(field, longest, Place::Anywhere, REGEX_BYTES_MIN)
+                Needs::of(field, longest, Place::Anywhere)
             }))
         }
         _ => None,
@@ -194,16 +193,16 @@ fn of_probe(probe: &Probe, field: FieldId) -> Option<Needs> {
 fn of_glob(glob: &Glob, field: FieldId) -> Option<Needs> {
     match glob {
         Glob::Everything => None,
-        Glob::Exact(text) => Needs::of(field, text, Place::Whole, 0),
-        Glob::Prefix(text) => Needs::of(field, text, Place::Start, NEED_BYTES_MIN),
-        Glob::Suffix(text) => Needs::of(field, text, Place::End, NEED_BYTES_MIN),
-        Glob::Contains(text) => Needs::of(field, text, Place::Anywhere, NEED_BYTES_MIN),
+        Glob::Exact(text) => Needs::of(field, text, Place::Whole),
+        Glob::Prefix(text) => Needs::of(field, text, Place::Start),
+        Glob::Suffix(text) => Needs::of(field, text, Place::End),
+        Glob::Contains(text) => Needs::of(field, text, Place::Anywhere),
         Glob::Pieces(tokens) => {
             let last = tokens.len() - 1;
             all(tokens.iter().enumerate().map(|(index, token)| match token {
-                Token::Literal(text) if index == 0 => Needs::of(field, text, Place::Start, NEED_BYTES_MIN),
-                Token::Literal(text) if index == last => Needs::of(field, text, Place::End, NEED_BYTES_MIN),
-                Token::Literal(text) => Needs::of(field, text, Place::Anywhere, NEED_BYTES_MIN),
+                Token::Literal(text) if index == 0 => Needs::of(field, text, Place::Start),
+                Token::Literal(text) if index == last => Needs::of(field, text, Place::End),
+                Token::Literal(text) => Needs::of(field, text, Place::Anywhere),
                 Token::Any | Token::One => None,
             }))
         }

@@ -85,7 +85,7 @@ fn item(key: &Key, node: &Node, binding: &mut Binding<'_>) -> Made<Item> {
     }
     if binding.is_impossible(name, key.place) {
         let never = values.iter().map(|_| vec![Probe::Never]).collect();
-        return Ok(Item { fields: Vec::new(), values: never, all: modifiers.all, negated: modifiers.negated });
+        return Ok(Item::new(Vec::new(), never, modifiers.all, modifiers.negated));
     }
     let field = binding.field(name).map_err(at_key)?;
     if binding.class().is_some() {
@@ -95,7 +95,7 @@ fn item(key: &Key, node: &Node, binding: &mut Binding<'_>) -> Made<Item> {
         return Err((key.place, "`all` needs a list of values".to_owned()));
     }
     let values = values.iter().map(|value| value::probes(value, field, &modifiers, binding)).collect::<Made<_>>()?;
-    Ok(Item { fields: vec![field], values, all: modifiers.all, negated: modifiers.negated })
+    Ok(Item::new(vec![field], values, modifiers.all, modifiers.negated))
 }
 
 fn keywords(values: &[Node], all: bool, binding: &mut Binding<'_>) -> Made<Item> {
@@ -109,5 +109,5 @@ fn keywords(values: &[Node], all: bool, binding: &mut Binding<'_>) -> Made<Item>
         _ => Err((node.place, format!("a keyword is expected here, not {}", node.kind()))),
     };
     let values = values.iter().map(text_of).collect::<Made<_>>()?;
-    Ok(Item { fields, values, all, negated: false })
+    Ok(Item::new(fields, values, all, false))
 }

@@ -106,30 +106,45 @@ fn live_events_take() {
     let Some(mut sources) = rules(&["rules/linux"]) else { return };
     sources.extend(crate::pack());
     let Lenient { mut detector, .. } = Detector::compile_lenient(&sources, &Placeholders::default());
-    let mut times = Vec::new();
-    let mut slow: Vec<(u64, String)> = Vec::new();
+    let mut events = Vec::new();
     for source in crate::pack() {
         let name = source.file.replace(".yml", ".tests.yml");
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(&name);
         let cases = super::play::cases(&name, &std::fs::read_to_string(path).unwrap());
-        for event in cases.misses.iter().flat_map(|case| &case.events) {
-            let mut best = u64::MAX;
-            for _ in 0..std::env::var("TURNS").map_or(20, |turns| turns.parse().unwrap()) {
-                let begun = Instant::now();
-                std::hint::black_box(detector.observe(event));
-                best = best.min(u64::try_from(begun.elapsed().as_nanos()).unwrap());
+        events.extend(cases.misses.into_iter().flat_map(|case| case.events));
+    }
+    let turns = std::env::var("TURNS").map_or(40, |turns| turns.parse().unwrap());
+    let mut each = vec![Vec::new(); events.len()];
+    for turn in 0..turns {
+        for (event, times) in events.iter().zip(&mut each) {
+            let begun = Instant::now();
+            std::hint::black_box(detector.observe(event));
+            let took = u64::try_from(begun.elapsed().as_nanos()).unwrap();
+            if turn > 2 {
+                times.push(took);
             }
-            times.push(best);
-            slow.push((best, format!("{:?}", event.activity).chars().take(100).collect()));
         }
     }
-    times.sort_unstable();
-    slow.sort();
-    for (took, what) in slow.iter().rev().take(8) {
-        eprintln!("{took} ns {what}");
+    let show = |what: &str, mut times: Vec<u64>| {
+        times.sort_unstable();
+        let at = |part: usize| times[(times.len() - 1) * part / 100];
+        eprintln!("{what}: {} at the median, {} at p90, {} at p99 of {}", at(50), at(90), at(99), times.len());
+    };
+    show("all", each.concat());
+    for times in &mut each {
+        times.sort_unstable();
     }
-    let at = |part: usize| times[(times.len() - 1) * part / 100];
-    eprintln!("{} events: {} ns at the median, {} at p90, {} at p99", times.len(), at(50), at(90), at(99));
+    show("median of each", each.iter().map(|times| times[times.len() / 2]).collect());
+    show("best of each", each.iter().map(|times| times[0]).collect());
+    let mut slow: Vec<_> = each.iter().zip(&events).map(|(times, event)| (times[times.len() / 2], event)).collect();
+    slow.sort_by_key(|(took, _)| std::cmp::Reverse(*took));
+    for (took, event) in slow.iter().take(12) {
+        eprintln!(
+            "{took} {:?} {:?}",
+            event.activity,
+            event.process.as_deref().map(|process| (process.command_line(), process.ancestors().count()))
+        );
+    }
 }
 
 #[test]
@@ -178,4 +193,81 @@ fn looked_at_for_nothing() {
     for (rule, (count, took)) in all.iter().take(40) {
         eprintln!("{count} {} ns each {rule}", took / u64::from(*count));
     }
+}
+
+#[test]
+#[ignore = "prints what the slowest events meet"]
+fn slowest() {
+    let Some(mut sources) = rules(&["rules/linux"]) else { return };
+    sources.extend(crate::pack());
+    let options = crate::Options { targets: crate::Targets::Any, lenient: true, ..Default::default() };
+    let (set, _) = crate::compile::compile(&sources, &options);
+    let native = crate::sigma::native::Native::new(set.native);
+    let mut per: BTreeMap<String, usize> = BTreeMap::new();
+    for matcher in &native.matchers {
+        use crate::sigma::class::Class as C;
+        if !matches!(matcher.class(), Some(C::ProcessCreation | C::Command | C::Audit)) {
+            continue;
+        }
+        match crate::sigma::needs::of_condition(matcher.condition(), matcher.selections()) {
+            None => eprintln!("always {}", matcher.rule.file.rsplit('/').next().unwrap()),
+            Some(needs) => {
+                for atom in &needs.atoms {
+                    *per.entry(format!("{:?} {:?}", crate::sigma::field::Field::numbered(atom.field), atom.place))
+                        .or_default() += 1;
+                }
+            }
+        }
+    }
+    eprintln!("{per:#?}");
+    let mut shown = Vec::new();
+    for source in crate::pack() {
+        let name = source.file.replace(".yml", ".tests.yml");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("rules").join(&name);
+        let cases = super::play::cases(&name, &std::fs::read_to_string(path).unwrap());
+        for event in cases.misses.iter().flat_map(|case| &case.events) {
+            let best = |act: &mut dyn FnMut()| {
+                (0..15)
+                    .map(|_| {
+                        let begun = Instant::now();
+                        act();
+                        begun.elapsed().as_nanos() as u64
+                    })
+                    .min()
+                    .unwrap()
+            };
+            let mut candidates = Vec::new();
+            let view_cost = best(&mut || {
+                std::hint::black_box(crate::sigma::view::View::new(event));
+            });
+            let index_cost = best(&mut || {
+                candidates.clear();
+                native.candidates(&crate::sigma::view::View::new(event), &mut candidates)
+            });
+            let view = crate::sigma::view::View::new(event);
+            let mut parts = Vec::new();
+            for index in &candidates {
+                let matcher = &native.matchers[*index as usize];
+                let mut hit = false;
+                let took = best(&mut || hit = matcher.matches(&view));
+                parts.push((took, hit, matcher.rule.file.rsplit('/').next().unwrap().to_owned()));
+            }
+            parts.sort_by_key(|part| std::cmp::Reverse(part.0));
+            let sum: u64 = parts.iter().map(|part| part.0).sum();
+            shown.push((
+                index_cost + sum,
+                view_cost,
+                index_cost,
+                candidates.len(),
+                event.process.as_deref().map(|process| process.command_line()),
+                parts,
+            ));
+        }
+    }
+    shown.sort_by_key(|one| std::cmp::Reverse(one.0));
+    for (all, view, index, count, line, parts) in shown.iter().take(25) {
+        eprintln!("{all} view {view} index {index} count {count} {line:?} {:?}", &parts[..parts.len().min(4)]);
+    }
+    let mid = &shown[shown.len() / 2];
+    eprintln!("middle {} {} {} {} {:?}", mid.0, mid.1, mid.2, mid.3, mid.5);
 }

@@ -100,6 +100,7 @@ impl Grams {
     }
 
     /// Multiplication spreads a gram over the upper bits.
+    #[inline]
     const fn slot(&self, gram: u32) -> usize {
         (gram.wrapping_mul(0x9e37_79b1) >> self.shift) as usize
     }

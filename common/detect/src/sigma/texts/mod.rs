@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use self::edge::Edge;
 use self::inner::Inner;
 use self::whole::Whole;
+use super::glob::Glob;
 use super::needs::{Atom, Place};
 use super::record::Text;
 
@@ -30,11 +31,28 @@ pub struct Texts {
 }
 
 impl Texts {
+    /// Whether a pattern is a text and the place where it must stand.
+    #[must_use]
+    pub fn takes(glob: &Glob) -> bool {
+        of_glob(glob).is_some_and(|(_, text)| text.len() >= INNER_BYTES_MIN)
+    }
+
+    /// Of patterns that it takes, without regard to case.
+    #[must_use]
+    pub fn of_globs<'g>(globs: impl IntoIterator<Item = &'g Glob>) -> Self {
+        let texts = globs.into_iter().filter_map(of_glob);
+        Self::of(texts.map(|(place, text)| (place, text.into(), 0)))
+    }
+
     #[must_use]
     pub fn new(atoms: Vec<(Atom, u32)>) -> Self {
+        Self::of(atoms.into_iter().map(|(atom, rule)| (atom.place, atom.text, rule)))
+    }
+
+    fn of(texts: impl Iterator<Item = (Place, Box<str>, u32)>) -> Self {
         let mut known: HashMap<(Place, Box<str>), Vec<u32>> = HashMap::new();
-        for (atom, rule) in atoms {
-            known.entry((atom.place, atom.text)).or_default().push(rule);
+        for (place, text, rule) in texts {
+            known.entry((place, text)).or_default().push(rule);
         }
         let mut entries: HashMap<Place, Vec<Entry>> = HashMap::new();
         for ((place, text), mut rules) in known {
@@ -65,12 +83,34 @@ impl Texts {
         self.find_in(text.as_bytes(), found);
     }
 
+    /// Whether any of them stands in its place.
+    #[must_use]
+    pub fn has(&self, value: &Text<'_>) -> bool {
+        let mut found = Vec::new();
+        let text = if value.raw.is_ascii() { value.raw.as_ref() } else { value.folded() };
+        self.find_in(text.as_bytes(), &mut found);
+        !found.is_empty()
+    }
+
     /// Of `text` only ASCII letters may be in upper case.
     fn find_in(&self, text: &[u8], found: &mut Vec<u32>) {
         self.whole.find(text, found);
         self.starts.find(text, found);
         self.ends.find(text, found);
         self.inner.find(text, found);
+    }
+}
+
+/// A text that may stand anywhere is found by two bytes of it at least.
+const INNER_BYTES_MIN: usize = 2;
+
+fn of_glob(glob: &Glob) -> Option<(Place, &str)> {
+    match glob {
+        Glob::Exact(text) => Some((Place::Whole, text)),
+        Glob::Prefix(text) => Some((Place::Start, text)),
+        Glob::Suffix(text) => Some((Place::End, text)),
+        Glob::Contains(text) => Some((Place::Anywhere, text)),
+        Glob::Everything | Glob::Pieces(_) => None,
     }
 }
 
