@@ -41,7 +41,7 @@ static __noinline int before_close(struct task_struct *task, __s64 fd)
  * the others go deeper: older kernels count all of a chain of calls. */
 static __noinline int nobody_asks(struct file *file)
 {
-	__u8 bytes[FILE_BYTES];
+	__u8 bytes[FILE_BYTES] __attribute__((aligned(8)));
 	__u16 kind = 0;
 	if (!file || bpf_probe_read_kernel(bytes, sizeof(bytes), file))
 		return 0;
