@@ -1,6 +1,7 @@
 //! Owns: tests of the crate as its users see it.
 //! Never: production code.
 
+mod conformance;
 mod drill;
 mod ordinary;
 mod pack;
