@@ -132,7 +132,7 @@ impl Vm {
     pub fn ssh_as(&self, user: &str, command: &str) -> Result<Output> {
         Command::new("ssh")
             .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"])
-            .args(["-o", "ConnectTimeout=5", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10"])
+            .args(["-o", "ConnectTimeout=60", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10"])
             .arg("-i")
             .arg(self.image.join("id_ed25519"))
             .args(["-p", &self.ssh_port.to_string(), &format!("{user}@127.0.0.1"), command])

@@ -76,7 +76,7 @@ pub fn judge(raw: &Raw, background: &Background) -> Result<Outcome> {
     let root = witness.execs.first().context("the witness saw nothing of the command")?;
     let (events, detections) = (list("events")?, list("detections")?);
     let begun = launch_time(&events, root).context("the agent told nothing of the command's shell")?;
-    let ended = events.iter().filter(|event| event.to_string().contains("lab-settled-")).filter_map(time).min();
+    let ended = events.iter().filter(|event| is_end(event)).filter_map(time).min();
     let ended = ended.context("the agent told nothing of the end")?;
     let during = |value: &&Value| time(value).is_some_and(|at| at >= begun && at <= ended);
     let ours: Vec<&Value> = events.iter().filter(during).collect();
@@ -169,6 +169,12 @@ fn pid(event: &Value) -> Option<u32> {
 
 fn is_launch(event: &Value) -> bool {
     event["activity"]["class"] == "process_launch"
+}
+
+/// The program that is run when the command has ended, with a mark among its words.
+fn is_end(event: &Value) -> bool {
+    let argv = &event["process"]["argv"];
+    argv[0] == "/usr/bin/true" && argv[1].as_str().is_some_and(|word| word.starts_with("lab-settled-"))
 }
 
 fn launch_time(events: &[Value], exec: &Exec) -> Option<u64> {

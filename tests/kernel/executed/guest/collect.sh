@@ -8,7 +8,7 @@ picket=/opt/picket/picket
 cat /sys/kernel/tracing/instances/witness/trace > /run/lab/trace
 mark=$(cut -d. -f1 /proc/uptime)
 tries=0
-until $picket events --class launch --text "$marker" --since 60s --json | grep -q "$marker"; do
+until $picket events --class launch --field process.exe=/usr/bin/true --text "$marker" --json | grep -q "$marker"; do
     tries=$((tries + 1))
     [ $tries -lt 60 ] || { echo "collect.sh: the agent told nothing of $marker" >&2; exit 1; }
 done
