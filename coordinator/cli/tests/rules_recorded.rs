@@ -185,6 +185,7 @@ fn what_cannot_be_run_is_told_with_what_to_do() {
         (vec!["--events", "/nonexistent"], 1, "/nonexistent"),
         (vec!["--events", &desk.name("e.xz")], 2, "xz -dc"),
         (vec!["--events", &desk.name("none")], 2, "is a folder"),
+        (vec!["--events", &desk.name("rules/linux.yml")], 1, "is it the right file"),
         (vec![], 2, "--events"),
     ] {
         let output = desk.picket("run", &rest);

@@ -45,6 +45,14 @@ impl Suite {
         self.reported.iter().map(String::as_str)
     }
 
+    /// Every rule in the file beside these cases that fired on a case which it should hit: what the case shows to work.
+    #[must_use]
+    pub fn shown<'o>(&self, file: &str, outcome: &'o Outcome) -> Vec<&'o str> {
+        let beside = self.files.get(base(file)).map_or(&[][..], Vec::as_slice);
+        let fired = outcome.rules.iter().filter(|rule| beside.contains(rule)).map(String::as_str);
+        if outcome.wanted && outcome.passed { fired.collect() } else { Vec::new() }
+    }
+
     /// What the cases of `DIR/NAME.tests.yml` are about: of the rules in `DIR/NAME.yml` the one called `NAME`; where
     /// none is, every one that is reported. Empty where there is no such file.
     #[must_use]

@@ -66,6 +66,8 @@ fn an_array_over_many_lines_holds_an_event_each() {
     assert!(found.events[0].1.ends_with("\"b\": {\"c\": [1]}\n  }"), "{:?}", found.events);
     let told: Vec<(u64, bool)> = found.unreadable.iter().map(|(line, why)| (*line, why.contains("no end"))).collect();
     assert_eq!(told, [(6, false), (7, true)]);
+    // A list in a list holds no events, and is told once a line.
+    assert_eq!(seen(b"[[[[\n[{\"a\": 1}]]\n").unwrap().unreadable.len(), 2);
     // Objects one after the other, as `jq .` prints them.
     assert_eq!(lines(&seen(b"{\n \"a\": 1\n}\n{\n \"b\": 2\n}\n").unwrap()), [1, 4]);
 }

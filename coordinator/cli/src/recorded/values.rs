@@ -23,6 +23,8 @@ struct Splitter {
     line: u64,
     /// Where the object began.
     begun: u64,
+    /// In an array.
+    listed: bool,
     /// The last line of which it was told that something else stands there.
     stray: u64,
 }
@@ -36,6 +38,7 @@ pub fn read<R: Read>(mut input: BufReader<R>, sink: &mut impl Sink) -> Result<()
         escaped: false,
         line: 1,
         begun: 0,
+        listed: false,
         stray: 0,
     };
     loop {
@@ -89,7 +92,9 @@ impl Splitter {
                 (self.too_long, self.depth, self.begun) = (false, 1, self.line);
                 self.keep(byte);
             }
-            b'[' | b']' | b',' => {}
+            b'[' if !self.listed => self.listed = true,
+            b']' if self.listed => self.listed = false,
+            b',' if self.listed => {}
             _ if byte.is_ascii_whitespace() => {}
             _ if self.stray == self.line => {}
             _ => {

@@ -84,21 +84,23 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let silent: Vec<&Rule> = detector.rules().filter(|rule| !rule.silent && !tally.has(rule)).collect();
     if context.output.json() {
         let quiet: Vec<_> = silent.iter().map(|rule| &rule.id).collect();
-        return context.output.value(&json!({
+        context.output.value(&json!({
             "loaded": loaded, "refused": refused.len(), "events": counts.events, "total": counts.matches,
             "by_time": tally.by_time, "unreadable": counts.unreadable, "unbound": detector.unbound(),
             "matches": tally.sorted().into_iter().map(row_as_json).collect::<Vec<_>>(),
             "days": tally.days.iter().map(day_as_json).collect::<Vec<_>>(), "without_match": quiet,
-        }));
+        }))?;
+    } else {
+        tally.print(context)?;
+        closing(&tally, counts, (loaded, silent.len()), context)?;
     }
-    tally.print(context)?;
-    closing(&tally, counts, (loaded, silent.len()), context)
+    counts.verdict()
 }
 
 fn closing(tally: &Tally, counts: Counts, (loaded, silent): (usize, usize), context: &Context) -> Result<(), Failure> {
     let Counts { events, matches, unreadable } = counts;
     context.output.line(&format!(
-        "{} by {} over {}, {} by time alone; {silent} rules matched nothing; {}",
+        "{} by {} over {}, {} by time alone; {silent} without a match; {}",
         many(matches, "match"),
         many(loaded as u64, "rule"),
         many(events, "event"),

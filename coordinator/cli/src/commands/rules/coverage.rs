@@ -51,9 +51,8 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     for source in &tests {
         match play::parse(&source.file, &source.text) {
             Ok(cases) => {
-                let about: Vec<String> = suite.about(&source.file).into_iter().map(str::to_owned).collect();
-                for outcome in suite.play(&cases).iter().filter(|outcome| outcome.wanted) {
-                    techniques.tested(&about, &outcome.rules, outcome.passed);
+                for outcome in &suite.play(&cases) {
+                    techniques.shown(suite.shown(&source.file, outcome));
                 }
             }
             Err(errors) => told::aside(&errors),
@@ -61,7 +60,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     for path in &args.executed {
         results::read(path)?.into_iter().for_each(|result| match result {
-            Results::Case { about, fired, passed } => techniques.tested(&about, &fired, passed),
+            Results::Case { shows } => techniques.shown(shows.iter().map(String::as_str)),
             Results::Procedure(procedure) => techniques.executed(procedure),
         });
     }

@@ -50,6 +50,19 @@ pub struct Counts {
     pub unreadable: u64,
 }
 
+impl Counts {
+    /// Where nothing of what was named is an event, the answer means nothing.
+    pub fn verdict(self) -> Result<(), Failure> {
+        if self.events > 0 || self.unreadable == 0 {
+            return Ok(());
+        }
+        Err(Failure::failed(
+            "nothing of what was named could be read",
+            "events are JSON objects, one a line or in an array, or an event log of Windows; is it the right file?",
+        ))
+    }
+}
+
 /// Losses of correlations are told so often.
 const EVENTS_BETWEEN_LOSSES: u64 = 100_000;
 

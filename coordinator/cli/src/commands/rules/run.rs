@@ -58,5 +58,6 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         load_seconds,
         seconds: start.elapsed().as_secs_f64(),
     };
-    lines.close(&closing)
+    lines.close(&closing)?;
+    counts.verdict()
 }

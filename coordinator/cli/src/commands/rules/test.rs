@@ -34,6 +34,8 @@ struct Played {
     file: String,
     /// The rules of which one must, or none may, be hit.
     about: Vec<String>,
+    /// Rules of the file that it shows to work.
+    shows: Vec<String>,
     outcome: Outcome,
 }
 
@@ -86,13 +88,13 @@ fn play(found: Found) -> Answer {
         match play::parse(&source.file, &source.text) {
             Err(errors) => answer.errors.extend(errors),
             Ok(cases) => {
-                untested.retain(|rule| cases.hits.is_empty() || !about.contains(rule));
-                let outcomes = suite.play(&cases).into_iter();
-                answer.cases.extend(outcomes.map(|outcome| Played {
-                    file: source.file.clone(),
-                    about: about.clone(),
-                    outcome,
-                }));
+                for outcome in suite.play(&cases) {
+                    let shows: Vec<String> =
+                        suite.shown(&source.file, &outcome).into_iter().map(str::to_owned).collect();
+                    let is_tested = |rule: &String| shows.contains(rule) || (outcome.wanted && about.contains(rule));
+                    untested.retain(|rule| !is_tested(rule));
+                    answer.cases.push(Played { file: source.file.clone(), about: about.clone(), shows, outcome });
+                }
             }
         }
     }
@@ -121,7 +123,7 @@ impl Played {
         let Outcome { about, line, wanted, rules, passed } = &self.outcome;
         json!({
             "file": self.file, "line": line, "about": about, "wanted": if *wanted { "hit" } else { "miss" },
-            "of": self.about, "fired": rules, "passed": passed,
+            "of": self.about, "fired": rules, "passed": passed, "shows": self.shows,
         })
     }
 }

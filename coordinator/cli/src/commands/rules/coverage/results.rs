@@ -33,10 +33,7 @@ impl Procedure {
 
 #[derive(Debug, Deserialize)]
 struct Case {
-    wanted: String,
-    of: Vec<String>,
-    fired: Vec<String>,
-    passed: bool,
+    shows: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,14 +43,17 @@ struct Cases {
 
 pub enum Results {
     Procedure(Procedure),
-    Case { about: Vec<String>, fired: Vec<String>, passed: bool },
+    /// The rules that it shows to work.
+    Case {
+        shows: Vec<String>,
+    },
 }
 
 /// Of a file in either form; a line that is neither is an error, since a claim would be lost with it.
 pub fn read(path: &Path) -> Result<Vec<Results>, Failure> {
     let text = files::read_text(path, FILE_BYTES_MAX)?;
     if let Ok(Cases { cases }) = serde_json::from_str(&text) {
-        return Ok(cases.into_iter().filter(|case| case.wanted == "hit").map(Case::into).collect());
+        return Ok(cases.into_iter().map(|Case { shows }| Results::Case { shows }).collect());
     }
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
     let found: Result<Vec<_>, _> = lines
@@ -79,10 +79,4 @@ pub fn read(path: &Path) -> Result<Vec<Results>, Failure> {
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
-}
-
-impl From<Case> for Results {
-    fn from(case: Case) -> Self {
-        Self::Case { about: case.of, fired: case.fired, passed: case.passed }
-    }
 }

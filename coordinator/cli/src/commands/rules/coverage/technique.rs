@@ -99,11 +99,11 @@ impl Techniques {
         techniques
     }
 
-    /// A case about these rules; those that fired and that it is about are shown to work.
-    pub fn tested(&mut self, about: &[String], fired: &[String], passed: bool) {
-        for rule in fired.iter().filter(|rule| passed && about.contains(rule)) {
+    /// A case shows these rules to work.
+    pub fn shown<'r>(&mut self, rules: impl IntoIterator<Item = &'r str>) {
+        for rule in rules {
             for technique in self.of_rule.get(rule).into_iter().flatten() {
-                self.known.entry(technique.clone()).or_default().shown.insert(rule.clone());
+                self.known.entry(technique.clone()).or_default().shown.insert(rule.to_owned());
             }
         }
     }
