@@ -5,12 +5,19 @@
 #
 #   tests/kernel/build-image.sh            # default cache: /var/cache/picket/lab
 #   PICKET_CACHE=/somewhere tests/kernel/build-image.sh
+#   tests/kernel/build-image.sh server     # also what a server that people work on has: compilers, git, nginx, rsyslog
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${PICKET_CACHE:-/var/cache/picket}/lab
+variant=${1:-plain}
 # A change of this script is a change of the image.
 stamp=$(sha256sum "$here/build-image.sh" | cut -c1-16)
+case $variant in
+plain) size=2G ;;
+server) size=4G stamp+=-server ;;
+*) echo "build-image.sh: there is no image $variant; there are plain and server" >&2; exit 2 ;;
+esac
 out=$cache/$stamp
 
 if [ -e "$out/done" ]; then
@@ -31,6 +38,13 @@ trap 'rm -rf "$work"' EXIT
 
 packages=systemd-sysv,openssh-server,openssh-client,iproute2,procps,cron,at,sudo,dbus,udev
 packages+=,linux-image-cloud-amd64,nftables,kmod,netcat-openbsd,python3-minimal,sysfsutils
+if [ "$variant" = server ]; then
+    packages+=,apt,apt-utils,unattended-upgrades,logrotate,rsyslog,nginx-light,python3,perl,git,gcc,libc6-dev,make
+    packages+=,curl,wget,openssl,ca-certificates,rsync,zip,unzip,bzip2,xz-utils,xxd,ed,file,less,vim-tiny,bsdextrautils
+    packages+=,net-tools,iputils-ping,bind9-dnsutils,whois,lsof,tcpdump,nmap,socat,iptables,ufw,ldap-utils,pciutils
+    packages+=,dmidecode,acl,attr,libcap2-bin,e2fsprogs,gnupg,strace,busybox,dbus-user-session,libpam-systemd,locales
+    packages+=,bash-completion,e2fsprogs,psmisc
+fi
 mmdebstrap --quiet --variant=minbase --include="$packages" bookworm "$work/root" >&2
 
 root=$work/root
@@ -87,7 +101,7 @@ cp "$root"/boot/vmlinuz-* "$work/vmlinuz"
 cp "$root"/boot/initrd.img-* "$work/initrd"
 rm -rf "$root/var/cache/apt" "$root/var/lib/apt/lists" "$root/usr/share/doc" "$root/usr/share/locale"
 mkdir -p "$root/var/cache/apt" "$root/var/lib/apt/lists"
-truncate -s 2G "$work/root.img"
+truncate -s "$size" "$work/root.img"
 mkfs.ext4 -q -F -L lab -d "$root" "$work/root.img" >&2
 rm -rf "$root"
 touch "$work/done"

@@ -2,6 +2,8 @@
 //! Never: a network beyond this machine: guests reach the host's loopback and one another, nothing else.
 
 use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -10,6 +12,8 @@ use anyhow::{Context, Result, bail};
 
 /// A loaded two-core machine has needed 60 s for three guests at once.
 const BOOT_DEADLINE: Duration = Duration::from_secs(300);
+/// The socket of QEMU's monitor, in the guest's folder.
+const MONITOR: &str = "monitor";
 /// The address at which a guest sees the host's loopback (QEMU's user network).
 pub const HOST_FROM_GUEST: &str = "10.0.2.2";
 
@@ -46,7 +50,9 @@ impl Vm {
         let ssh_port = crate::free_tcp_port()?;
         let number = address.rsplit('.').next().unwrap_or("1").parse::<u8>()?;
         let serial = folder.path().join("serial.log");
-        let qemu = Command::new("qemu-system-x86_64")
+        // A guest does not outlive whoever started it, not even by a crash.
+        let qemu = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "qemu-system-x86_64"])
             .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1024"])
             .args(["-nodefaults", "-display", "none", "-no-reboot"])
             .arg("-kernel")
@@ -69,6 +75,8 @@ impl Vm {
             .arg(format!("socket,id=link,mcast=230.0.0.77:{},localaddr=127.0.0.1", lab.link_port))
             .args(["-device", &format!("virtio-net-pci,netdev=link,mac=52:54:00:bb:00:{number:02x}")])
             .args(["-device", "virtio-rng-pci"])
+            .arg("-monitor")
+            .arg(format!("unix:{},server=on,wait=off", folder.path().join(MONITOR).display()))
             .arg("-serial")
             .arg(format!("file:{}", serial.display()))
             .stdin(Stdio::null())
@@ -117,12 +125,17 @@ impl Vm {
 
     /// Runs a shell command of which failing is a legitimate outcome, such as an attack that is stopped.
     pub fn ssh(&self, command: &str) -> Result<Output> {
+        self.ssh_as("root", command)
+    }
+
+    /// The same, signed in as `user`.
+    pub fn ssh_as(&self, user: &str, command: &str) -> Result<Output> {
         Command::new("ssh")
             .args(["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"])
-            .args(["-o", "ConnectTimeout=5", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10"])
+            .args(["-o", "ConnectTimeout=60", "-o", "BatchMode=yes", "-o", "ServerAliveInterval=10"])
             .arg("-i")
             .arg(self.image.join("id_ed25519"))
-            .args(["-p", &self.ssh_port.to_string(), "root@127.0.0.1", command])
+            .args(["-p", &self.ssh_port.to_string(), &format!("{user}@127.0.0.1"), command])
             .stdin(Stdio::null())
             .output()
             .context("cannot run ssh")
@@ -131,6 +144,29 @@ impl Vm {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Keeps the running guest as it is now, memory and disk, under a name.
+    pub fn save(&self, name: &str) -> Result<()> {
+        self.monitor(&format!("savevm {name}"))
+    }
+
+    /// Puts the guest back to what was kept; whatever it has done since never happened. Its clock stands where it stood.
+    pub fn restore(&self, name: &str) -> Result<()> {
+        self.monitor(&format!("loadvm {name}"))
+    }
+
+    /// Orders QEMU something; its answer to an order that succeeds is empty.
+    fn monitor(&self, order: &str) -> Result<()> {
+        let mut stream = UnixStream::connect(self.folder.path().join(MONITOR)).context("QEMU's monitor")?;
+        until_prompt(&mut stream)?;
+        stream.write_all(format!("{order}\n").as_bytes())?;
+        let answer = until_prompt(&mut stream)?;
+        // The terminal of the monitor echoes what is typed, with its line editing.
+        match answer.lines().skip(1).map(str::trim).find(|line| !line.is_empty()) {
+            Some(complaint) => bail!("{}: {order}: {complaint}", self.name),
+            None => Ok(()),
+        }
     }
 
     fn log(&self, file: &str) -> String {
@@ -159,6 +195,20 @@ impl Lab {
         let link_port = crate::free_udp_port().map_err(|error| error.to_string())?;
         Ok(Self { image, link_port })
     }
+}
+
+/// What the monitor writes until it waits for an order again.
+fn until_prompt(stream: &mut UnixStream) -> Result<String> {
+    let mut text = Vec::new();
+    while !text.ends_with(b"(qemu) ") {
+        let mut byte = [0];
+        if stream.read(&mut byte)? == 0 {
+            bail!("QEMU's monitor ended: {}", String::from_utf8_lossy(&text));
+        }
+        text.push(byte[0]);
+    }
+    text.truncate(text.len() - "(qemu) ".len());
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Makes an ext4 image of a folder, which a guest mounts without a network.
