@@ -5,6 +5,7 @@ pub mod api;
 pub mod audit;
 pub mod config;
 pub mod correlate;
+pub mod detect;
 pub mod graph;
 pub mod identity;
 pub mod ingest;

@@ -17,6 +17,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod todo;
+mod whole_estate;
 mod work;
 
 use std::path::Path;

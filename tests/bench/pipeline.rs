@@ -48,7 +48,7 @@ fn round() -> ([Duration; 3], u64) {
     let spool = Spool::open(&folder.path().join("spool"), SpoolLimits::default()).unwrap();
     let mut normalizer = Normalizer::new(1, ids());
     let detector = Detector::compile(&pack(), &IndicatorSource::default()).unwrap();
-    let mut detect = Detect::new(HostId::from_bytes([7; 16]), detector, ids());
+    let mut detect = Detect::new((HostId::from_bytes([7; 16]), "bench".into()), detector, ids());
     for seed in seeds() {
         normalizer.normalize(seed);
     }

@@ -5,7 +5,7 @@ mod repeats;
 #[cfg(test)]
 mod tests;
 
-use picket_detect::{Detector, Hit, LostWindows, Subject};
+use picket_detect::{Detector, EventHost, Hit, LostWindows, Subject};
 use picket_model::{Detection, DetectionId, Event, HostId, Interest, LossCount, Timestamp};
 
 use self::repeats::Repeats;
@@ -15,6 +15,8 @@ pub type IdSource = Box<dyn FnMut() -> [u8; 16] + Send>;
 
 pub struct Detect {
     host: HostId,
+    /// As rules see it.
+    host_name: String,
     detector: Detector,
     repeats: Repeats,
     ids: IdSource,
@@ -22,8 +24,8 @@ pub struct Detect {
 
 impl Detect {
     #[must_use]
-    pub fn new(host: HostId, detector: Detector, ids: IdSource) -> Self {
-        Self { host, detector, repeats: Repeats::default(), ids }
+    pub fn new((host, host_name): (HostId, String), detector: Detector, ids: IdSource) -> Self {
+        Self { host, host_name, detector, repeats: Repeats::default(), ids }
     }
 
     /// Other rules from the next event on; correlations that stay the same go on with what they have gathered.
@@ -44,7 +46,8 @@ impl Detect {
     }
 
     pub fn observe(&mut self, event: &Event) -> Vec<Detection> {
-        let hits = self.detector.observe(event);
+        let host = EventHost { id: Some(self.host), name: &self.host_name };
+        let hits = self.detector.observe_on(host, event);
         hits.into_iter().filter_map(|hit| self.detection(hit, Some(event))).collect()
     }
 

@@ -47,7 +47,7 @@ fn detect() -> Detect {
         number += 1;
         [number; 16]
     };
-    Detect::new(HostId::from_bytes([9; 16]), detector, Box::new(ids))
+    Detect::new((HostId::from_bytes([9; 16]), "web-1".into()), detector, Box::new(ids))
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn a_correlation_on_a_quiet_host_is_told_as_time_passes_with_the_event_that_comp
     let rules = [("marker.yml", RULE), ("burst.yml", BURST)];
     let rules = rules.map(|(file, text)| RuleSource { file: file.into(), text: text.into() });
     let detector = Detector::compile(&rules, &IndicatorSource::default()).unwrap();
-    let mut detect = Detect::new(HostId::from_bytes([9; 16]), detector, Box::new(|| [3; 16]));
+    let mut detect = Detect::new((HostId::from_bytes([9; 16]), "web-1".into()), detector, Box::new(|| [3; 16]));
     let start = 1_790_000_000_000;
     let now = |ms: u64| Timestamp::from_millis(start + ms);
     assert!(detect.advance(now(0)).is_empty());

@@ -106,7 +106,7 @@ fn rules(verified: &Verified) -> Result<Detector, String> {
 }
 
 fn detector(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Detector, String> {
-    Detector::compile(rules, indicators).map_err(|errors| {
+    Detector::of_host(rules, indicators).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         format!("{} of its rules do not compile:\n{}", errors.len(), lines.join("\n"))
     })

@@ -155,7 +155,7 @@ impl Engine {
         let mut engine = Self {
             state_dir: config.state_dir.clone(),
             normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()).reading_by(pool),
-            detect: Detect::new(host, detector, super::ids::source()),
+            detect: Detect::new((host, facts::host_facts().hostname), detector, super::ids::source()),
             decide,
             containment,
             keeper,

@@ -9,7 +9,7 @@ use crate::compile::{Options, Set, Targets};
 use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows, Side, Told, event_bytes};
 use crate::error::RuleError;
 use crate::indicator::{IndicatorSource, Indicators};
-use crate::rule::{Exception, Hit, Rule, RuleSource, Subject};
+use crate::rule::{EventHost, Exception, Hit, Rule, RuleSource, Scope, Subject};
 use crate::sigma::binding::Placeholders;
 use crate::sigma::class::Class;
 use crate::sigma::matcher::Matcher;
@@ -72,10 +72,21 @@ impl Detector {
         }
     }
 
+    /// As a host runs them: without the correlations of the estate.
+    pub fn of_host(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
+        Self::compile_with(rules, indicators, &Options { scope: Some(Scope::Host), ..Options::default() })
+    }
+
+    /// As the coordinator runs them over the events of all hosts: correlations of the estate, and nothing else.
+    pub fn of_estate(rules: &[RuleSource]) -> Result<Self, Vec<RuleError>> {
+        let options = Options { scope: Some(Scope::Estate), ..Options::default() };
+        Self::compile_with(rules, &IndicatorSource::default(), &options)
+    }
+
     /// Compiles what can be honoured and says what was refused.
     #[must_use]
     pub fn compile_lenient(rules: &[RuleSource], placeholders: &Placeholders) -> Lenient {
-        let options = Options { targets: Targets::Any, lenient: true, placeholders: placeholders.clone() };
+        let options = Options { targets: Targets::Any, lenient: true, scope: None, placeholders: placeholders.clone() };
         let (set, refused) = crate::compile::compile(rules, &options);
         let documents = set.documents;
         Lenient { detector: Self::of(set, Indicators::none()), refused, documents }
@@ -135,7 +146,8 @@ impl Detector {
     /// Every rule and correlation, and the kinds of indicators in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         let rules = self.rules.iter().map(AsRef::as_ref);
-        let correlations = self.correlator.correlations().iter().map(|correlation| correlation.rule.as_ref());
+        let correlations = self.correlator.correlations().iter().filter(|correlation| !correlation.idle);
+        let correlations = correlations.map(|correlation| correlation.rule.as_ref());
         rules.chain(correlations).chain(self.indicators.rules())
     }
 
@@ -153,13 +165,18 @@ impl Detector {
     /// What `event` matches, and which correlations are complete now: these wait until no earlier event can come, so
     /// their hits carry the event that completed them.
     pub fn observe(&mut self, event: &Event) -> Vec<Hit> {
+        self.observe_on(EventHost::default(), event)
+    }
+
+    /// As `observe`, where the host is known that the event is of.
+    pub fn observe_on(&mut self, host: EventHost<'_>, event: &Event) -> Vec<Hit> {
         let number = self.observed;
         self.observed += 1;
         if Class::of(&event.activity).is_empty() {
             // Forks and exits are most of what a busy host does, and neither rules nor indicators look at them.
             return Vec::new();
         }
-        let view = View::new(event);
+        let view = View::on(host.name, event);
         let mut fired = Fired::default();
         self.candidates.clear();
         self.native.candidates(&view, &mut self.candidates);
@@ -169,7 +186,7 @@ impl Detector {
         let Fired { numbers, mut hits } = fired;
         hits.extend(self.indicators.observe(event));
         let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
-        let subject = || Subject::Event { event: Arc::new(event.clone()), number };
+        let subject = || Subject::Event { event: Arc::new(event.clone()), host: host.id, number };
         let mut done = Vec::new();
         self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
         self.report(done, &mut hits);

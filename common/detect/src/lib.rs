@@ -27,7 +27,7 @@ pub use error::RuleError;
 pub use indicator::{IndicatorSource, Indicators};
 pub use inventory::{Inventory, ResponseClass, Tier, Volume};
 pub use pack::{pack, pack_tests};
-pub use rule::{Exception, Hit, Rule, RuleSource, Subject};
+pub use rule::{EventHost, Exception, Hit, Rule, RuleSource, Scope, Subject};
 pub use sigma::binding::Placeholders;
 pub use sigma::record::{FieldId, Record, Text};
 pub use sigma::schema::Schema;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{Event, Evidence, RuleId, SensorFamily, Severity, Timestamp};
+use picket_model::{Event, Evidence, HostId, RuleId, SensorFamily, Severity, Timestamp};
 
 use crate::inventory::Inventory;
 
@@ -12,6 +12,24 @@ use crate::inventory::Inventory;
 pub struct RuleSource {
     pub file: String,
     pub text: String,
+}
+
+/// Whose events a correlation brings together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    /// Those of one host, on that host.
+    #[default]
+    Host,
+    /// Those of all hosts, at the coordinator.
+    Estate,
+}
+
+/// The host that an event is of, as far as the caller knows it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventHost<'h> {
+    pub id: Option<HostId>,
+    /// What rules see as `HostName`; empty where it is not known.
+    pub name: &'h str,
 }
 
 /// One compiled rule, correlation or kind of indicator.
@@ -37,6 +55,8 @@ pub struct Rule {
     pub data_sources: Vec<String>,
     /// Only feeds correlations; never reported by itself.
     pub silent: bool,
+    /// Of a correlation; rules are of the host that the event is of.
+    pub scope: Scope,
     /// Sigma's word for how ripe the rule is; empty where the document has none.
     pub status: String,
     /// Foreign rules have none.
@@ -57,6 +77,7 @@ pub struct Hit {
 pub enum Subject {
     Event {
         event: Arc<Event>,
+        host: Option<HostId>,
         /// Which it is of all that were observed, from 0.
         number: u64,
     },

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::desk::Desk;
 use super::fields::Fields;
 use super::rows::{self, ActionRow, StatusRow};
+use super::whole_estate::{is_own, speaks_of};
 use crate::api::{Answer, Filter, Refused};
 use crate::identity::{self, HostRow};
 use crate::store::{StoreError, Stored};
@@ -60,11 +61,14 @@ impl Desk {
     }
 
     pub fn say_detections(&self, filter: &Filter) -> Answer {
-        self.look("detections", filter, |stored, record| match record {
-            Record::Detection { detection } if fits(filter, &detection.event) => {
-                Some(self.detection_json(stored.host, &detection))
+        self.look("detections", filter, |stored, record| {
+            let host = speaks_of(stored, &record);
+            match record {
+                Record::Detection { detection } if fits(filter, &detection.event) => {
+                    Some(self.detection_json(host, &detection))
+                }
+                _ => None,
             }
-            _ => None,
         })
     }
 
@@ -94,11 +98,15 @@ impl Desk {
                     more = false;
                     break 'pages;
                 }
-                if filter.host.is_some_and(|host| host != stored.host) {
+                let is_another = |host: HostId| filter.host.is_some_and(|wanted| wanted != host);
+                if is_another(stored.host) && !is_own(stored) {
                     continue;
                 }
                 // Sessions decoded it before it was stored; one that no longer reads was written by a newer build.
                 let Ok(record) = picket_wire::decode_record(&stored.bytes) else { continue };
+                if is_another(speaks_of(stored, &record)) {
+                    continue;
+                }
                 let Some(value) = take(stored, record) else { continue };
                 let text = filter.text.as_deref().unwrap_or_default();
                 if !text.is_empty() && !value.to_string().contains(&quoted(text)) {
@@ -167,12 +175,13 @@ impl Desk {
             Err(StoreError::DamagedRecord { .. }) => return Ok(None),
             stored => stored?,
         };
-        Ok(stored.first().and_then(|stored| match picket_wire::decode_record(&stored.bytes) {
-            Ok(Record::Detection { detection }) if detection.id == id => {
-                Some(self.detection_json(stored.host, &detection))
-            }
+        let Some(stored) = stored.first() else { return Ok(None) };
+        let Ok(record) = picket_wire::decode_record(&stored.bytes) else { return Ok(None) };
+        let host = speaks_of(stored, &record);
+        Ok(match record {
+            Record::Detection { detection } if detection.id == id => Some(self.detection_json(host, &detection)),
             _ => None,
-        }))
+        })
     }
 
     pub fn say_actions(&self, filter: &Filter) -> Answer {

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use picket_detect::{Detector, IndicatorSource, Rule, RuleSource};
 use picket_model::{HostId, IncidentId, Timestamp};
-use picket_policy::{Verified, VerifyingKey};
+use picket_policy::{Bundle, Verified, VerifyingKey};
 use serde_json::{Value, json};
 
 use super::rows::{self, CommandRow, StatusRow};
@@ -27,6 +27,12 @@ const BUNDLE_KEY: &[u8] = b"current";
 pub struct Policy {
     pub verified: Verified,
     pub rules: Vec<Rule>,
+}
+
+impl Policy {
+    pub fn sources(&self) -> Vec<RuleSource> {
+        sources(&self.verified.bundle)
+    }
 }
 
 pub struct Desk {
@@ -211,11 +217,14 @@ impl Desk {
     }
 }
 
-/// The bundle with its rules compiled, as every host will compile them; or which of them do not, and where.
+fn sources(bundle: &Bundle) -> Vec<RuleSource> {
+    bundle.rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect()
+}
+
+/// The bundle with its rules compiled, those of hosts and of the estate; or which of them do not, and where.
 pub fn compile(verified: Verified) -> Result<Policy, String> {
     let bundle = &verified.bundle;
-    let rules: Vec<_> =
-        bundle.rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
+    let rules = sources(bundle);
     let indicators = IndicatorSource {
         sha256: bundle.indicators.sha256.clone(),
         md5: bundle.indicators.md5.clone(),

@@ -52,8 +52,12 @@ impl Work {
         Ok(())
     }
 
-    fn lost(&mut self, place: &str, count: u64) {
-        self.pending.line(Line::new("coordinator", "coverage lost", place, count.to_string()));
+    pub(super) fn lost(&mut self, place: &str, count: u64) {
+        self.lost_of(place, count.to_string());
+    }
+
+    pub(super) fn lost_of(&mut self, place: &str, what: String) {
+        self.pending.line(Line::new("coordinator", "coverage lost", place, what));
     }
 
     /// Orders that did not fit a session's queue are sent again; those that ran out are settled.

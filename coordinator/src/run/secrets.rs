@@ -88,7 +88,7 @@ pub fn first_bundle(key: &PolicyKey, now: Timestamp) -> anyhow::Result<Option<Ve
     Ok(Some(bundle.sign(private)))
 }
 
-fn random() -> anyhow::Result<[u8; 32]> {
+pub fn random() -> anyhow::Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness from the kernel: {error}"))?;
     Ok(bytes)

@@ -10,6 +10,7 @@ use picket_model::*;
 use super::desk::now;
 use super::rows::{self, CommandRow};
 use super::todo::Todo;
+use super::work::Work;
 use crate::api::{Filter, IsolateRequest};
 use crate::identity::add_host;
 use crate::store::{StateStore, Table};
@@ -236,4 +237,30 @@ fn a_search_says_where_to_go_on() {
         }
     }
     assert_eq!(times, [5, 4, 3, 2, 1]);
+}
+
+#[test]
+fn what_no_host_shows_by_itself_is_a_detection_and_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.under_the_pack();
+    (1..=5).for_each(|number| world.failed_signin(number));
+    let told = |world: &World, filter: serde_json::Value| {
+        let filter = serde_json::from_value::<Filter>(filter).unwrap();
+        world.desk.say_detections(&filter).unwrap()["detections"].as_array().unwrap().clone()
+    };
+    // The first turn finds it and the second reads what the first wrote.
+    world.settle();
+    world.settle();
+    let found = told(&world, serde_json::json!({}));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0]["rule"], "password_spray");
+    let host = found[0]["host"].clone();
+    assert_eq!(told(&world, serde_json::json!({"host": host})).len(), 1);
+    assert_eq!(told(&world, serde_json::json!({"host": TWO})).len(), 0);
+    assert_eq!(world.incidents().len(), 1);
+    let mut again = Work::open(std::sync::Arc::clone(&world.desk)).unwrap();
+    while again.step().unwrap() > 0 {}
+    while again.step().unwrap() > 0 {}
+    assert_eq!((told(&world, serde_json::json!({})).len(), world.incidents().len()), (1, 1));
 }

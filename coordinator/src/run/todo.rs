@@ -2,8 +2,8 @@
 //! Never: half of it: reading may fail, and comes before the first change.
 
 use picket_model::{
-    Action, ActionReport, ActionState, BundleVersion, CommandKind, HostId, IncidentId, IncidentStatus, Record,
-    Timestamp, VerdictKind,
+    Action, ActionReport, ActionState, BundleVersion, CommandKind, Detection, HostId, IncidentId, IncidentStatus,
+    Record, Timestamp, VerdictKind,
 };
 
 use super::case::case;
@@ -33,6 +33,8 @@ pub enum Todo {
         effect: Effect,
         at: Timestamp,
     },
+    /// What the coordinator itself detected.
+    Found(Box<Detection>),
     Order(Action),
     Question(Withheld),
     Outcome(Outcome),
@@ -49,6 +51,7 @@ impl Work {
             Todo::Index { id, offset, host } => self.index(id, *offset, *host),
             Todo::Report { report, received } => self.report(report, *received),
             Todo::Effect { effect, at } => self.effect(effect, *at),
+            Todo::Found(detection) => self.tell(detection),
             Todo::Order(action) => self.order(action),
             Todo::Question(withheld) => self.question(withheld),
             Todo::Outcome(outcome) => self.outcome(outcome),

@@ -12,6 +12,7 @@ use super::desk::{Desk, PLACE, now, unpoisoned};
 use super::pending::Pending;
 use super::rows;
 use super::todo::Todo;
+use super::whole_estate::{WholeEstate, speaks_of};
 use crate::api::Refused;
 use crate::audit::Line;
 use crate::correlate::{Effect, Estate};
@@ -35,6 +36,7 @@ pub struct Work {
     pub(super) chatter: Chatter,
     pub(super) pending: Pending,
     pub(super) todo: VecDeque<Todo>,
+    pub(super) whole: WholeEstate,
     /// The next record to read.
     pub(super) next: u64,
     /// Before it, everything has taken effect in an earlier life: only graph and incidents are built again.
@@ -64,6 +66,7 @@ impl Work {
                 None => todo.push_back(Todo::Close(id)),
             }
         }
+        let whole = WholeEstate::open(&*desk.state)?;
         Ok(Self {
             desk,
             estate: Estate::new(Limits::default()),
@@ -72,6 +75,7 @@ impl Work {
             chatter: Chatter::default(),
             pending: Pending::default(),
             todo,
+            whole,
             next: 0,
             done,
             live: false,
@@ -84,11 +88,16 @@ impl Work {
         })
     }
 
+    pub(super) const fn is_live(&self) -> bool {
+        self.live
+    }
+
     /// Works through one batch; how many records it held.
     pub fn step(&mut self) -> Result<usize, Refused> {
         let desk = Arc::clone(&self.desk);
         // Outside the lock, so that a person's turn comes between two batches.
         let read = desk.log.read(self.next, BATCH);
+        self.take_rules();
         // People's answers change the same rows: one after the other.
         let _one = unpoisoned(&desk.answering);
         if self.live {
@@ -119,6 +128,7 @@ impl Work {
             self.replayed();
         }
         if self.live {
+            self.watch_time();
             self.todo.extend(desk.take_closings().into_iter().map(Todo::Close));
             if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
                 self.look()?;
@@ -151,8 +161,14 @@ impl Work {
             self.foreign(stored.host, owner, record);
             return Ok(());
         }
-        self.verifier.heard(stored.host, stored.received);
-        let effects = self.observe(stored.host, record, stored.received);
+        let host = speaks_of(stored, record);
+        if host == stored.host {
+            self.verifier.heard(host, stored.received);
+        }
+        let effects = self.observe(host, record, stored.received);
+        if let Record::Event { event } = record {
+            self.watch(host, event, stored.received);
+        }
         let outcomes = match record {
             Record::Event { event } => self.verifier.event(stored.host, event),
             Record::Action { report } => self.verifier.report(report, stored.received),

@@ -4,12 +4,13 @@
 mod documents;
 mod filters;
 mod resolve;
+mod scope;
 
 use std::sync::Arc;
 
 use crate::correlation::Correlation;
 use crate::error::{Complaints, Place, RuleError};
-use crate::rule::{Exception, Rule, RuleSource};
+use crate::rule::{Exception, Rule, RuleSource, Scope};
 use crate::sigma::binding::Placeholders;
 use crate::sigma::matcher::Matcher;
 use crate::sigma::schema::Schema;
@@ -37,6 +38,8 @@ pub struct Options {
     pub targets: Targets,
     /// What is odd but has a meaning is let pass, as rules of others need; an error costs its document only.
     pub lenient: bool,
+    /// Of correlations, those that run here; None for all of them.
+    pub scope: Option<Scope>,
     pub placeholders: Placeholders,
 }
 
@@ -69,7 +72,11 @@ pub fn compile(sources: &[RuleSource], options: &Options) -> (Set, Vec<RuleError
     errors.extend(filters::apply(&mut set, &filters, options));
     let drafts = bounded(drafts, &mut errors);
     errors.extend(resolve::resolve(&mut set, drafts, options));
-    (set.into_set(), errors)
+    let mut set = set.into_set();
+    if let Some(scope) = options.scope {
+        scope::limit(&mut set, scope);
+    }
+    (set, errors)
 }
 
 fn bounded(mut drafts: Vec<documents::Correlated>, errors: &mut Vec<RuleError>) -> Vec<documents::Correlated> {

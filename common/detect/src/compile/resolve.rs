@@ -9,9 +9,10 @@ use super::{Options, error, normal};
 use crate::correlation::parse::{Draft, Placed};
 use crate::correlation::{Correlation, Input, Keys};
 use crate::error::{Place, RuleError};
+use crate::rule::Scope;
 use crate::sigma::binding::{Binding, Events, Placeholders};
 use crate::sigma::class::Class;
-use crate::sigma::field::Shape;
+use crate::sigma::field::{Field, Shape};
 
 pub fn resolve(building: &mut Building, drafts: Vec<Correlated>, options: &Options) -> Vec<RuleError> {
     let mut resolver = Resolver::of(building);
@@ -109,6 +110,10 @@ impl<'b> Resolver<'b> {
             }
         };
         self.note_not_live(&file, &draft, &sources);
+        if let Some(reason) = self.beyond_scope(&draft, &sources) {
+            self.errors.push(error(&file, draft.place, reason));
+            return;
+        }
         let mut feeds = Feeds::default();
         for source in &sources {
             // Named without `generate`, a rule is no longer reported by itself; one correlation that has it suffices.
@@ -148,6 +153,17 @@ impl<'b> Resolver<'b> {
             let reason = format!("it names `{name}`, which no event of Picket's own can match");
             self.building.not_live.push(error(file, *place, reason));
         }
+    }
+
+    /// A host knows nothing of what correlations of the estate find.
+    fn beyond_scope(&self, draft: &Draft, sources: &[usize]) -> Option<String> {
+        if draft.rule.scope == Scope::Estate {
+            return None;
+        }
+        let correlation =
+            |source: &usize| self.building.correlations.get(source.checked_sub(self.building.rules.len())?);
+        let beyond = sources.iter().filter_map(correlation).find(|named| named.rule.scope == Scope::Estate)?;
+        Some(format!("`{}` is of the estate: only correlations with `scope: estate` can name it", beyond.rule.id))
     }
 
     fn data_sources(&self, number: usize) -> &[String] {
@@ -203,7 +219,11 @@ impl<'b> Resolver<'b> {
                 keys
             };
             // Every class must have the fields; they have the same numbers in all.
-            let native = feeds.classes.iter().map(|class| keys(Events::Native(*class))).last();
+            let mut native = feeds.classes.iter().map(|class| keys(Events::Native(*class))).last();
+            if let (Some(native), Scope::Host) = (&mut native, draft.rule.scope) {
+                // Events of several hosts in one file are kept apart as the hosts themselves would.
+                native.group.push(Field::HostName.id());
+            }
             let foreign = feeds.foreign.then(|| keys(Events::Foreign(&mut self.building.schema)));
             let names = |wanted: &[Placed]| wanted.iter().map(|(name, _)| own_name(name).ok()).collect::<Vec<_>>();
             let shape = format!("{} {:?} {:?}", normal(rule), names(&draft.group_by), names(&draft.fields));

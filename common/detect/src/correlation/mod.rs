@@ -93,13 +93,15 @@ pub struct Correlation {
     kind: Kind,
     span_ms: u64,
     at_once: bool,
+    /// Compiled, and so checked, but run elsewhere.
+    pub idle: bool,
 }
 
 impl Correlation {
     #[must_use]
     pub fn new(rule: Arc<Rule>, inputs: Vec<Input>, group_by: Vec<String>, kind: Kind, span_ms: u64) -> Self {
         let at_once = kind.at_once(inputs.len());
-        Self { rule, inputs, group_by, kind, span_ms, at_once }
+        Self { rule, inputs, group_by, kind, span_ms, at_once, idle: false }
     }
 
     /// The same rule, counting the same fields of the same rules in the same way.

@@ -309,7 +309,7 @@ impl Correlator {
 fn feeds(correlations: &[Correlation], rules: usize, rule: usize) -> Vec<Feed> {
     let mut reached = vec![false; correlations.len()];
     let mut found = Vec::new();
-    for (number, correlation) in correlations.iter().enumerate() {
+    for (number, correlation) in correlations.iter().enumerate().filter(|(_, correlation)| !correlation.idle) {
         for (input, of) in correlation.inputs.iter().enumerate() {
             let source = match of.source.checked_sub(rules) {
                 None if of.source == rule => None,

@@ -306,3 +306,72 @@ fn a_silent_rule_must_feed_something() {
     let errors = Detector::compile(&[source(&text)], &IndicatorSource::default()).unwrap_err();
     assert!(errors[0].reason.contains("silent"), "{errors:?}");
 }
+
+/// Two launches of `a`, on `one` and on `two`.
+const ON_TWO: &str = "  type: value_count\n  rules: a\n  timespan: 10s\n  condition: {field: HostName, gte: 2}";
+
+fn of_scope(scope: &str, below: &str) -> Vec<crate::RuleSource> {
+    let base = rule("  s:\n    Image: /bin/a\n  condition: s").replace("name: t", "name: a");
+    let over = format!("title: C\nname: corr\npicket:\n  scope: {scope}\ncorrelation:\n{ON_TWO}\n");
+    [base.as_str(), over.as_str(), below].into_iter().filter(|text| !text.is_empty()).map(source).collect()
+}
+
+fn on_two(detector: &mut Detector) -> Vec<(String, Option<picket_model::HostId>)> {
+    let hosts = [([1; 16], "one"), ([2; 16], "two")];
+    let mut hits = Vec::new();
+    for (event, (id, name)) in events("a@1 a@2").iter().zip(hosts) {
+        let id = Some(picket_model::HostId::from_bytes(id));
+        hits.extend(detector.observe_on(crate::EventHost { id, name }, event));
+    }
+    hits.extend(detector.finish());
+    let host = |hit: &Hit| match &hit.subject {
+        Some(Subject::Event { host, .. }) => *host,
+        _ => None,
+    };
+    hits.iter().map(|hit| (hit.rule.id.to_string(), host(hit))).collect()
+}
+
+#[test]
+fn correlations_of_the_estate_are_left_to_the_coordinator() {
+    let rules = of_scope("estate", "");
+    let mut host = Detector::of_host(&rules, &IndicatorSource::default()).unwrap();
+    assert_eq!(on_two(&mut host), []);
+    assert_eq!(host.rules().count(), 1);
+    let mut estate = Detector::of_estate(&rules).unwrap();
+    let last = Some(picket_model::HostId::from_bytes([2; 16]));
+    assert_eq!(on_two(&mut estate), [("corr".to_owned(), last)]);
+    let mut estate = Detector::of_estate(&of_scope("host", "")).unwrap();
+    assert_eq!(on_two(&mut estate), []);
+}
+
+#[test]
+fn a_host_cannot_wait_for_what_only_the_coordinator_sees() {
+    let next = "  type: temporal\n  rules: [a, corr]\n  timespan: 10s";
+    let reason = |scope: &str| {
+        let below = format!("title: D\nname: next\npicket:\n  scope: {scope}\ncorrelation:\n{next}\n");
+        Detector::compile(&of_scope("estate", &below), &IndicatorSource::default())
+            .err()
+            .map(|errors| errors[0].to_string())
+    };
+    assert_eq!(reason("estate"), None);
+    assert!(reason("host").unwrap().contains("`corr` is of the estate"), "{:?}", reason("host"));
+    let rule = rule("  s:\n    Image: /bin/a\n  condition: s");
+    let alone = source(&format!("{rule}picket:\n  scope: estate\n"));
+    let errors = Detector::compile(&[alone], &IndicatorSource::default()).unwrap_err();
+    assert!(errors[0].reason.contains("only a correlation"), "{errors:?}");
+}
+
+#[test]
+fn events_of_several_hosts_in_one_stream_are_kept_apart() {
+    let count = "  type: event_count\n  rules: a\n  timespan: 10s\n  condition: {gte: 2}";
+    let found = |hosts: [&str; 2]| {
+        let mut detector = with(count).unwrap();
+        let mut hits = Vec::new();
+        for (event, name) in events("a@1 a@2").iter().zip(hosts) {
+            hits.extend(detector.observe_on(crate::EventHost { id: None, name }, event));
+        }
+        hits.extend(detector.finish());
+        hits.len()
+    };
+    assert_eq!((found(["one", "one"]), found(["one", "two"])), (1, 0));
+}

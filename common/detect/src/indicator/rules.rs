@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use picket_model::{Evidence, RuleId, SensorFamily, Severity};
 
-use crate::rule::{Hit, Rule};
+use crate::rule::{Hit, Rule, Scope};
 
 /// One rule for each way to meet an indicator: they differ in what may be done about it.
 #[derive(Debug)]
@@ -75,6 +75,7 @@ fn rule(id: &str, title: &str, technique: &str, tactic: &str) -> Rule {
         file: "indicators".to_owned(),
         data_sources: Vec::new(),
         silent: false,
+        scope: Scope::Host,
         status: String::new(),
         inventory: None,
     }

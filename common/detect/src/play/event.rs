@@ -11,7 +11,7 @@ use crate::yaml::Node;
 const START_S: u64 = 1_790_000_000;
 
 /// What an entry may say beside its event.
-const BESIDE: &[&str] = &["about", "at", "repeat", "every"];
+const BESIDE: &[&str] = &["about", "at", "repeat", "every", "host"];
 
 /// Every word, in the order in which people should read them.
 const WORDS: &[&str] = &[

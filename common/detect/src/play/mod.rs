@@ -15,18 +15,37 @@ mod tests;
 use picket_model::Event;
 
 use crate::error::{Complaints, Place, RuleError};
+use crate::rule::EventHost;
 use crate::yaml::{self, Node};
 use reader::Reader;
 
 pub use run::{Outcome, Suite};
 
 /// One case: a few events in order, and what they show.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Case {
     pub about: String,
     /// Where it stands in its file, counted from 1.
     pub line: usize,
     pub events: Vec<Event>,
+    /// Of each event the name of its host; empty where the case does not say.
+    pub hosts: Vec<String>,
+}
+
+impl Case {
+    fn add(&mut self, entry: &Node, seconds: u64, reader: &mut Reader<'_>) {
+        let host = reader.text(entry, "host");
+        if let Some(event) = event::event(entry, seconds, reader) {
+            self.events.push(event);
+            self.hosts.push(host);
+        }
+    }
+
+    /// The events with their hosts.
+    pub fn played(&self) -> impl Iterator<Item = (EventHost<'_>, &Event)> {
+        let hosts = self.hosts.iter().map(|name| EventHost { id: None, name });
+        hosts.zip(&self.events)
+    }
 }
 
 /// The cases of one file.
@@ -78,34 +97,33 @@ fn read(root: &Node, cases: &mut Cases, reader: &mut Reader<'_>) {
 }
 
 fn case(node: &Node, reader: &mut Reader<'_>) -> Case {
-    let about = reader.text(node, "about");
-    let mut events = Vec::new();
+    let mut case = Case { about: reader.text(node, "about"), line: node.place.line, ..Case::default() };
     match node.get("sequence") {
-        None => events.extend(event::event(node, 0, reader)),
+        None => case.add(node, 0, reader),
         Some(sequence) => {
             reader.only(node, "a case with a `sequence`", &["about", "sequence"]);
             match sequence.list() {
-                Some(list) => list.iter().for_each(|entry| repeated(entry, &mut events, reader)),
+                Some(list) => list.iter().for_each(|entry| repeated(entry, &mut case, reader)),
                 None => reader.complain(sequence.place, "`sequence` must be a list of events"),
             }
         }
     }
-    Case { about, line: node.place.line, events }
+    case
 }
 
-/// `at: 10` seconds, `repeat: 5` times `every: 2` seconds; `{turn}` in a text is the number of the turn, from 0.
-fn repeated(entry: &Node, events: &mut Vec<Event>, reader: &mut Reader<'_>) {
+/// `host: web-1` for correlations of the estate, `at: 10` seconds, `repeat: 5` times `every: 2` seconds; `{turn}` in a text is the number of the turn, from 0.
+fn repeated(entry: &Node, case: &mut Case, reader: &mut Reader<'_>) {
     let at: u64 = reader.number(entry, "at").unwrap_or_default();
     let every: u64 = reader.number(entry, "every").unwrap_or_default();
     let repeat: u64 = reader.number(entry, "repeat").unwrap_or(1).max(1);
-    if repeat > EVENTS_MAX || events.len() as u64 + repeat > EVENTS_MAX {
+    if repeat > EVENTS_MAX || case.events.len() as u64 + repeat > EVENTS_MAX {
         reader.complain(entry.place, format!("more than {EVENTS_MAX} events in one case"));
         return;
     }
     let before = reader.count();
     for turn in 0..repeat {
         reader.turn = turn;
-        events.extend(event::event(entry, at.saturating_add(turn.saturating_mul(every)), reader));
+        case.add(entry, at.saturating_add(turn.saturating_mul(every)), reader);
         if reader.count() > before {
             // Every other turn would say the same.
             break;

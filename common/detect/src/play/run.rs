@@ -76,7 +76,8 @@ impl Suite {
 
     fn judge(&mut self, case: &Case, wanted: bool, about: &[String]) -> Outcome {
         self.detector.forget();
-        let mut hits: Vec<Hit> = case.events.iter().flat_map(|event| self.detector.observe(event)).collect();
+        let mut hits: Vec<Hit> =
+            case.played().flat_map(|(host, event)| self.detector.observe_on(host, event)).collect();
         hits.extend(self.detector.finish());
         let mut rules: Vec<String> = Vec::new();
         for hit in hits {

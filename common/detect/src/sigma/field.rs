@@ -109,6 +109,7 @@ fields! {
     GroupId Number Has::All, ;
     LoginUserId Number Has::All, "AuditUserId";
     SessionId Number Has::All, ;
+    HostName Text Has::All, "Computer";
     Cgroup Text Has::All, ;
     ContainerId Text Has::All, ;
     Sha256 Text Has::All, "sha256";
@@ -252,7 +253,7 @@ impl Field {
 
     /// The field that a rule means, or why there is none.
     pub fn of(name: &str, class: Class) -> Result<Self, String> {
-        if class == Class::Audit {
+        if class == Class::Audit && name != Self::HostName.name() {
             return super::audited::field(name).ok_or_else(|| format!("no live event tells audit's field `{name}`"));
         }
         let named = FIELDS.iter().find(|(_, own, others, ..)| *own == name || others.contains(&name));
@@ -263,9 +264,15 @@ impl Field {
         }
     }
 
-    /// All fields of a class, for keywords.
+    /// All fields of a class.
     pub fn of_class(class: Class) -> impl Iterator<Item = Self> {
         Self::all().filter(move |field| field.exists_in(class))
+    }
+
+    /// Keywords look for it: everything but what the host is called.
+    #[must_use]
+    pub fn is_said(self) -> bool {
+        self != Self::HostName
     }
 }
 

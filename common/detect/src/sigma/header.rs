@@ -5,7 +5,7 @@ use picket_model::{RuleId, SensorFamily, Severity};
 
 use crate::error::{Complaints, Place};
 use crate::inventory;
-use crate::rule::Rule;
+use crate::rule::{Rule, Scope};
 use crate::yaml::Node;
 
 /// Keys that inform people; their values are not looked into.
@@ -60,6 +60,7 @@ pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, compl
         file: complaints.file().to_owned(),
         data_sources: Vec::new(),
         silent: false,
+        scope: Scope::Host,
         status: String::new(),
         inventory: None,
     };
@@ -89,6 +90,9 @@ pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, compl
     }
     if rule.title.is_empty() || rule.title.chars().count() > TITLE_CHARS_MAX {
         complaints.add(document.place, format!("a rule needs a `title` of at most {TITLE_CHARS_MAX} characters"));
+    }
+    if rule.scope == Scope::Estate && !body.contains(&"correlation") {
+        complaints.add(own_place, "only a correlation can be of the `estate`: a rule looks at one event");
     }
     if let Some(reason) = inventory::contradiction(&rule) {
         complaints.add(own_place, reason);
@@ -211,12 +215,13 @@ fn own(node: &Node, rule: &mut Rule, complaints: &mut Complaints<'_>) {
                 }
             }
             ("silent", Some("true")) => rule.silent = true,
-            ("silent", Some("false")) => {}
+            ("silent", Some("false")) | ("scope", Some("host")) => {}
+            ("scope", Some("estate")) => rule.scope = Scope::Estate,
             ("inventory", _) => rule.inventory = inventory::parse(node, complaints),
             (other, _) => complaints.add(
                 key.place,
                 format!(
-                    "`{other}` does not belong in `picket`, or not with this value; there are family, response, silent, inventory"
+                    "`{other}` does not belong in `picket`, or not with this value; there are family, response, silent, scope (host or estate), inventory"
                 ),
             ),
         }

@@ -57,13 +57,15 @@ pub(super) fn texts<'e>(texts: impl IntoIterator<Item = impl Into<Cow<'e, str>>>
 /// The fields of one of Picket's own events. A field that is unknown, or empty, has no value.
 pub struct View<'e> {
     event: &'e Event,
+    host: &'e str,
     cells: [OnceCell<Values<'e>>; FIELD_COUNT],
 }
 
 impl<'e> View<'e> {
+    /// `host` is the name of the host that it is of, where that is known.
     #[must_use]
-    pub fn new(event: &'e Event) -> Self {
-        Self { event, cells: [const { OnceCell::new() }; FIELD_COUNT] }
+    pub fn on(host: &'e str, event: &'e Event) -> Self {
+        Self { event, host, cells: [const { OnceCell::new() }; FIELD_COUNT] }
     }
 
     #[must_use]
@@ -75,13 +77,13 @@ impl<'e> View<'e> {
 impl Record for View<'_> {
     fn values(&self, field: FieldId) -> &[Text<'_>] {
         let (Some(cell), Some(field)) = (self.cells.get(field.0 as usize), Field::numbered(field)) else { return &[] };
-        cell.get_or_init(|| read(self.event, field)).as_slice()
+        cell.get_or_init(|| read(self.host, self.event, field)).as_slice()
     }
 
     fn all(&self) -> impl Iterator<Item = &Text<'_>> {
         let classes = self.classes();
         let has = move |field: &Field| classes.iter().any(|class| field.exists_in(*class));
-        Field::all().filter(has).flat_map(|field| self.values(field.id()))
+        Field::all().filter(has).filter(|field| field.is_said()).flat_map(|field| self.values(field.id()))
     }
 
     fn name(&self, field: FieldId) -> &str {
@@ -93,7 +95,10 @@ impl Record for View<'_> {
     }
 }
 
-fn read(event: &Event, field: Field) -> Values<'_> {
+fn read<'e>(host: &'e str, event: &'e Event, field: Field) -> Values<'e> {
+    if field == Field::HostName {
+        return Values::One(Text::new(host));
+    }
     if field == Field::UtcTime {
         return Values::One(Text::new(event.time.to_string()));
     }

@@ -112,7 +112,7 @@ fn no_match_is_lost_to_the_prefilter() {
         let file = source.file.replace(".yml", ".tests.yml");
         let cases = play::cases(&file, &std::fs::read_to_string(folder().join(&file)).unwrap());
         for event in cases.hits.iter().chain(&cases.misses).flat_map(|case| &case.events) {
-            let view = View::new(event);
+            let view = View::on("", event);
             let mut candidates = Vec::new();
             native.candidates(&view, &mut candidates);
             let in_class = |matcher: &Matcher| matcher.class().is_some_and(|class| view.classes().contains(&class));

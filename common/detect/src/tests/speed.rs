@@ -164,7 +164,7 @@ fn looked_at_for_nothing() {
             if event.activity != picket_model::Activity::ProcessLaunch {
                 continue;
             }
-            let view = crate::sigma::view::View::new(event);
+            let view = crate::sigma::view::View::on("", event);
             events += 1;
             let mut candidates = Vec::new();
             native.candidates(&view, &mut candidates);
@@ -238,13 +238,13 @@ fn slowest() {
             };
             let mut candidates = Vec::new();
             let view_cost = best(&mut || {
-                std::hint::black_box(crate::sigma::view::View::new(event));
+                std::hint::black_box(crate::sigma::view::View::on("", event));
             });
             let index_cost = best(&mut || {
                 candidates.clear();
-                native.candidates(&crate::sigma::view::View::new(event), &mut candidates)
+                native.candidates(&crate::sigma::view::View::on("", event), &mut candidates)
             });
-            let view = crate::sigma::view::View::new(event);
+            let view = crate::sigma::view::View::on("", event);
             let mut parts = Vec::new();
             for index in &candidates {
                 let matcher = &native.matchers[*index as usize];

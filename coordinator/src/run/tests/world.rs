@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use picket_model::*;
+use picket_policy::{Bundle, RuleText};
 use picket_wire::encode_record;
 
 use super::super::brain::Wake;
@@ -115,6 +116,30 @@ impl World {
         let last = self.front.cursors(host, 1).unwrap().into_iter().find(|at| at.lane == Lane::Urgent).unwrap().seq;
         let records: Vec<_> = records.iter().map(encode_record).collect();
         self.front.append(host, now(), 1, Lane::Urgent, last + 1, &records).unwrap();
+    }
+
+    /// The shipped rules in force.
+    pub fn under_the_pack(&self) {
+        let rules =
+            picket_detect::pack().into_iter().map(|rule| RuleText { file: rule.file, text: rule.text }).collect();
+        let shipped = picket_policy::shipped("careful").unwrap();
+        let bundle = Bundle { version: BundleVersion(1), issued: now(), rules, ..shipped };
+        self.desk.order_policy("test", &bundle.sign(&picket_policy::keys::generate([9; 32]))).unwrap();
+    }
+
+    /// A minute ago somebody failed to sign in on this host.
+    pub fn failed_signin(&self, number: u8) {
+        let then = Timestamp(now().0 - 60_000_000_000);
+        let activity = Activity::Authentication {
+            activity: AuthActivity::Logon,
+            user: "root".into(),
+            service: "sshd".into(),
+            source: "203.0.113.9".parse().ok(),
+            success: false,
+        };
+        let event = Event { id: EventId::from_bytes([number; 16]), time: then, process: None, activity };
+        let record = encode_record(&Record::Event { event });
+        self.front.append(HostId::from_bytes([number; 16]), then, 1, Lane::Lifecycle, 1, &[record]).unwrap();
     }
 
     pub fn settle(&mut self) {

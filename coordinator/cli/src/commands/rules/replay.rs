@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
-use picket_detect::{Detector, Hit, LostWindows, Record, Rule, Subject, foreign};
+use picket_detect::{Detector, EventHost, Hit, LostWindows, Record, Rule, Subject, foreign};
 use picket_model::{Evidence, LossCount, Timestamp};
 
 use self::own::Own;
@@ -116,7 +116,7 @@ impl<R: Report> Sink for Replay<'_, R> {
             Err(reason) => return self.unreadable(line, reason),
             Ok(Some((event, host))) => {
                 place.host = self.hosts.number(&host);
-                (self.detector.observe(&event), event.time)
+                (self.detector.observe_on(EventHost { id: None, name: &host }, &event), event.time)
             }
             Ok(None) => match self.reader.read(json) {
                 Err(error) => return self.unreadable(line, error.to_string()),
