@@ -9,6 +9,7 @@ for home in /root /home/dev; do
     mkdir -p "$home/.ssh" "$home/.gnupg" "$home/.aws"
     cp /root/.ssh/authorized_keys "$home/.ssh/authorized_keys" 2>/dev/null || true
     [ -e "$home/.ssh/id_rsa" ] || ssh-keygen -q -t rsa -b 2048 -N '' -f "$home/.ssh/id_rsa"
+    cat "$home/.ssh/id_rsa.pub" >> "$home/.ssh/authorized_keys"
     printf 'ls -la\ncd /srv\nmake test\nssh web-2\n' > "$home/.bash_history"
     cp "$home/.bash_history" "$home/.history"
     printf '[default]\naws_access_key_id = AKIDLAB\naws_secret_access_key = lab\n' > "$home/.aws/credentials"

@@ -3,6 +3,8 @@
 # standard error how it went, for what is collected afterwards has standard output.
 #   step.sh FOLDER SHELL SECONDS MARKER
 folder=$1 shell=$2 limit=$3 marker=$4
+# As a person has it who may use sudo.
+PATH=$PATH:/usr/sbin:/sbin
 cd "$HOME" || exit 1
 [ ! -e /run/lab/used ] || exit 1
 exec >&2
