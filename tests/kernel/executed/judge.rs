@@ -78,7 +78,11 @@ pub fn judge(raw: &Raw, background: &Background) -> Result<Outcome> {
     let begun = launch_time(&events, root).context("the agent told nothing of the command's shell")?;
     let ended = events.iter().filter(|event| is_end(event)).filter_map(time).min();
     let ended = ended.context("the agent told nothing of the end")?;
-    let during = |value: &&Value| time(value).is_some_and(|at| at >= begun && at <= ended);
+    // A procedure may set the clock; what its own processes did is its own whenever that was.
+    let during = |value: &&Value| {
+        time(value).is_some_and(|at| at >= begun && at <= ended)
+            || pid(value).is_some_and(|pid| witness.tree.contains(&pid))
+    };
     let ours: Vec<&Value> = events.iter().filter(during).collect();
 
     let links: BTreeMap<&str, &str> = part("links").lines().filter_map(|line| line.split_once(' ')).collect();

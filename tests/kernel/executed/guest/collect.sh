@@ -17,7 +17,8 @@ diff /run/lab/before /run/lab/after > /run/lab/changes
 until [ $(($(cut -d. -f1 /proc/uptime) - mark)) -ge 5 ]; do sleep 0.2; done
 {
     echo '=lab= events'
-    since=$(($(cut -d. -f1 /proc/uptime) - ${2%.*} + 2))s
+    # A minute more: a procedure may have set the clock back.
+    since=$(($(cut -d. -f1 /proc/uptime) - ${2%.*} + 62))s
     $picket events --since "$since" --limit 10000 --json
     echo '=lab= detections'
     $picket detections --since "$since" --limit 1000 --json
