@@ -154,6 +154,26 @@ fn own_events_and_those_of_others_meet_their_rules_and_correlations_name_their_e
     assert_eq!((&last["events"], &last["matches"], found.len()), (&json!(4), &json!(4), 4));
 }
 
+/// The second event happened on the day from which the exception leaves nothing out.
+#[test]
+fn an_exception_ends_with_its_day_and_that_is_told() {
+    let desk = Desk::new();
+    desk.write(
+        "rules/exception.yml",
+        "title: Alice may\nlogsource: {product: linux, category: process_creation}\nfilter:\n  rules: [linux_tool]\n  s:\n    User: alice\n  condition: not s\npicket: {reason: she must, owner: ops, until: 2026-09-22}\n",
+    );
+    let lines = [own(1, 0, "web-1", "/bin/whoami"), own(2, 86_400, "web-1", "/bin/whoami")];
+    desk.write("e.ndjson", &lines.map(|line| line.to_string()).join("\n"));
+    let output = desk.picket("run", &["--events", &desk.name("e.ndjson"), "--json"]);
+    let (matches, _) = parted(&output);
+    let lines: Vec<u64> = matches.iter().map(|found| found["line"].as_u64().unwrap()).collect();
+    assert_eq!(lines, [2]);
+    // By the clock of whoever runs this it may not have ended yet; then nothing is told.
+    let is_over = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() > 1_790_035_200;
+    let told = text(&output.stderr).contains("the exception `Alice may` ended on 2026-09-22");
+    assert_eq!(told, is_over, "{}", text(&output.stderr));
+}
+
 #[test]
 fn placeholders_are_filled_from_a_file() {
     let desk = Desk::new();
