@@ -2,11 +2,12 @@
 # Measures Picket on this machine with the binaries as they are shipped, and prints the figures of docs/BENCHMARKS.md.
 #
 #   packaging/bench.sh                 # everything, some half an hour
-#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, sensor
+#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, indicators, sensor, detect
 #   packaging/bench.sh sensor dd pace  # only these of the sensor: storm, pace, build, dd, kernel, memory, flow
+#   packaging/bench.sh detect pairs    # only this of detection: stream, live, sample, pairs, correlation
 #
 # auditd, the peer of the sensor's parts, is unpacked from its Debian package and not installed; PICKET_AUDITD may name
-# a place where it is already.
+# a place where it is already. rsigma-eval, the peer of detection's, is built apart from the workspace.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR/.. source=packaging/lib.sh
@@ -15,7 +16,7 @@ export_build_cache
 
 case ${1:-} in
 -h | --help)
-    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac
@@ -38,6 +39,21 @@ unpack_auditd() {
     rm -rf "$draft"
 }
 
+# Builds rsigma-eval where PICKET_RSIGMA points. One of its dependencies asks for a newer compiler than it needs.
+build_rsigma() {
+    local target=${PICKET_CACHE:-/var/cache/picket}/rsigma
+    CARGO_TARGET_DIR=$target cargo build --release --locked --ignore-rust-version \
+        --manifest-path tests/bench/rsigma/Cargo.toml
+    export PICKET_RSIGMA=$target/release/picket-bench-rsigma
+}
+
+# 100,000 sequences against a brute-force oracle, a million groups, and how fast each type is.
+correlations() {
+    step "correlations"
+    cargo test --release --locked -p picket-detect --test correlation -- --ignored --nocapture --test-threads 1 |
+        grep '^correlation'
+}
+
 need_root "it loads BPF programs"
 need_rust
 need_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
@@ -49,5 +65,16 @@ export PICKET_BIN=$target/release
 case "${*:-sensor}" in
 *sensor*) unpack_auditd ;;
 esac
+case "${*:-detect}" in
+*detect*) build_rsigma ;;
+esac
 step "$(uname -srm), $(nproc) cores, $(. /etc/os-release && echo "$PRETTY_NAME"), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
-"$target/release/picket-bench" "$@"
+parts=()
+for part in "$@"; do [ "$part" = correlation ] || parts+=("$part"); done
+case "${*:-all}" in
+"detect correlation") ;;
+*) "$target/release/picket-bench" "${parts[@]}" ;;
+esac
+case "${*:-detect}" in
+detect | *correlation*) correlations ;;
+esac

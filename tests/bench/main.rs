@@ -9,6 +9,7 @@
 )]
 
 mod connections;
+mod detect;
 mod indicators;
 mod ingest;
 mod latency;
@@ -28,9 +29,16 @@ const PARTS: [(&str, fn()); 6] = [
     ("indicators", indicators::run),
 ];
 
+/// What has parts of its own.
+const GROUPS: [&str; 2] = ["sensor", "detect"];
+
 fn main() {
-    let parts: Vec<(&str, fn())> = PARTS.into_iter().chain(sensor::PARTS).collect();
-    let wanted = wanted(std::env::args().skip(1).collect());
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if detect::one(&words) {
+        return;
+    }
+    let parts: Vec<(&str, fn())> = PARTS.into_iter().chain(detect::PARTS).chain(sensor::PARTS).collect();
+    let wanted = wanted(words);
     let chosen = |part: &str| wanted.is_empty() || wanted.iter().any(|want| part == want || is_below(part, want));
     for want in &wanted {
         assert!(
@@ -54,7 +62,7 @@ fn is_below(part: &str, group: &str) -> bool {
 /// `sensor dd pace` means the same as `sensor-dd sensor-pace`.
 fn wanted(words: Vec<String>) -> Vec<String> {
     match words.split_first() {
-        Some((group, parts)) if group == "sensor" && !parts.is_empty() => {
+        Some((group, parts)) if GROUPS.contains(&group.as_str()) && !parts.is_empty() => {
             parts.iter().map(|part| format!("{group}-{part}")).collect()
         }
         _ => words,

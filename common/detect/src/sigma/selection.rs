@@ -91,7 +91,7 @@ fn item(key: &Key, node: &Node, binding: &mut Binding<'_>) -> Made<Item> {
     if binding.class().is_some() {
         modifiers.check_native().map_err(at_key)?;
     }
-    if binding.class().is_some() && modifiers.all && values.len() < 2 && !matches!(node.data, Data::List(_)) {
+    if modifiers.all && values.len() < 2 && !matches!(node.data, Data::List(_)) {
         return Err((key.place, "`all` needs a list of values".to_owned()));
     }
     let values = values.iter().map(|value| value::probes(value, field, &modifiers, binding)).collect::<Made<_>>()?;

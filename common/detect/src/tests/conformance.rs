@@ -172,6 +172,7 @@ fn what_the_specification_forbids_is_refused() {
     for (line, words) in [
         ("f|like: a", "no modifier `like`"),
         ("f|contains|startswith: a", "contradicts"),
+        ("f|contains|all: a", "needs a list"),
         ("f|re|contains: a", "apply to text"),
         ("f|i: a", "only behind `re`"),
         ("f|re: '['", "not an expression"),

@@ -8,4 +8,3 @@ mod pack;
 pub mod play;
 pub mod set;
 pub mod sigmahq;
-mod speed;
