@@ -64,8 +64,10 @@ impl Assembly {
             return None;
         }
         if self.open.len() >= EVENTS_MAX && !self.open.contains_key(&stamp.serial) {
-            self.open.pop_first();
-            self.lost += 1;
+            // Records that the kernel writes outside of a traced call (a loaded BPF program, a changed firewall) come alone
+            // and never end: no call is lost with them.
+            let oldest = self.open.pop_first();
+            self.lost += u64::from(oldest.is_some_and(|(_, whole)| whole.first(FIRST).is_some()));
         }
         let whole = self.open.entry(stamp.serial).or_insert_with(|| Whole { stamp, ..Whole::default() });
         if whole.parts.len() < RECORDS_MAX {

@@ -34,3 +34,14 @@ fn what_never_ends_is_counted_and_what_is_endless_is_cut() {
     let whole = hear(&mut assembly, 1320, "audit(2.0:9999): ").expect("an event");
     assert!(whole.cut && whole.parts.len() == RECORDS_MAX);
 }
+
+#[test]
+fn a_record_that_comes_alone_is_no_lost_call() {
+    let mut assembly = Assembly::default();
+    for serial in 0..EVENTS_MAX + 3 {
+        hear(&mut assembly, 1334, &format!("audit(1.0:{serial}): prog-id=7 op=LOAD"));
+    }
+    assert_eq!((assembly.lost, assembly.open.len()), (0, EVENTS_MAX));
+    hear(&mut assembly, 1300, "audit(2.0:9999): pid=1");
+    assert!(hear(&mut assembly, 1320, "audit(2.0:9999): ").is_some(), "a call finds room beside them");
+}
