@@ -61,6 +61,9 @@ pub struct Filter {
     /// Only records before this place of the event log: where an earlier answer ended.
     #[serde(default)]
     pub before: Option<u64>,
+    /// From this place of the event log on, oldest first; `before` means nothing then.
+    #[serde(default)]
+    pub from: Option<u64>,
     #[serde(default = "limit_default")]
     pub limit: usize,
 }

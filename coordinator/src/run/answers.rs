@@ -54,10 +54,14 @@ impl Desk {
     }
 
     pub fn say_events(&self, filter: &Filter) -> Answer {
-        self.look("events", filter, |stored, record| match record {
+        let take = |stored: &Stored, record| match record {
             Record::Event { event } if fits(filter, &event) => Some(self.event_json(stored, &event)),
             _ => None,
-        })
+        };
+        match filter.from {
+            Some(from) => self.look_on("events", filter, from, take),
+            None => self.look("events", filter, take),
+        }
     }
 
     pub fn say_detections(&self, filter: &Filter) -> Answer {
@@ -98,24 +102,7 @@ impl Desk {
                     more = false;
                     break 'pages;
                 }
-                let is_another = |host: HostId| filter.host.is_some_and(|wanted| wanted != host);
-                if is_another(stored.host) && !is_own(stored) {
-                    continue;
-                }
-                // Sessions decoded it before it was stored; one that no longer reads was written by a newer build.
-                let Ok(record) = picket_wire::decode_record(&stored.bytes) else { continue };
-                if is_another(speaks_of(stored, &record)) {
-                    continue;
-                }
-                let Some(value) = take(stored, record) else { continue };
-                let text = filter.text.as_deref().unwrap_or_default();
-                if !text.is_empty() && !value.to_string().contains(&quoted(text)) {
-                    continue;
-                }
-                if !fields.fit(&value) {
-                    continue;
-                }
-                found.push(value);
+                found.extend(wanted(filter, &fields, stored, &mut take));
                 if found.len() >= filter.limit {
                     break 'pages;
                 }
@@ -124,6 +111,66 @@ impl Desk {
         found.reverse();
         let more = more && before > 0;
         Ok(json!({name: found, "more": more, "before": more.then_some(before)}))
+    }
+
+    /// From a place on and oldest first, for whoever wants all of it in order. The answer says with which record to go on.
+    fn look_on(
+        &self,
+        name: &str,
+        filter: &Filter,
+        from: u64,
+        mut take: impl FnMut(&Stored, Record) -> Option<Value>,
+    ) -> Answer {
+        let fields = Fields::parse(filter.fields.as_deref().unwrap_or_default())?;
+        let end = self.log.end()?;
+        let mut next = match filter.since {
+            Some(since) => from.max(self.place_at(Timestamp(since), end)?),
+            None => from,
+        };
+        let (mut found, mut looked) = (Vec::new(), 0);
+        while looked < LOOKED_THROUGH_MAX && next < end && found.len() < filter.limit {
+            let page = match self.log.read(next, PAGE) {
+                Err(StoreError::DamagedRecord { offset }) => {
+                    (next, looked) = (offset + 1, looked + 1);
+                    continue;
+                }
+                page => page?,
+            };
+            if page.is_empty() {
+                next = end;
+            }
+            for stored in &page {
+                if found.len() >= filter.limit {
+                    break;
+                }
+                (next, looked) = (stored.offset + 1, looked + 1);
+                found.extend(wanted(filter, &fields, stored, &mut take));
+            }
+        }
+        Ok(json!({name: found, "more": next < end, "next": next}))
+    }
+
+    /// The first record that was received at or after a time; records lie in the order in which they came.
+    fn place_at(&self, time: Timestamp, end: u64) -> Result<u64, Refused> {
+        let (mut low, mut high) = (0, end);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.next_whole(middle)? {
+                Some(stored) if stored.received < time => low = stored.offset + 1,
+                _ => high = middle,
+            }
+        }
+        Ok(low)
+    }
+
+    /// The first record from a place on that reads.
+    fn next_whole(&self, mut from: u64) -> Result<Option<Stored>, Refused> {
+        loop {
+            match self.log.read(from, 1) {
+                Err(StoreError::DamagedRecord { offset }) => from = offset + 1,
+                page => return Ok(page?.into_iter().next()),
+            }
+        }
     }
 
     fn event_json(&self, stored: &Stored, event: &Event) -> Value {
@@ -270,6 +317,28 @@ fn object(value: &impl Serialize) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     }
+}
+
+/// A record as the answer shows it, where it is asked for.
+fn wanted(
+    filter: &Filter,
+    fields: &Fields,
+    stored: &Stored,
+    take: &mut impl FnMut(&Stored, Record) -> Option<Value>,
+) -> Option<Value> {
+    let is_another = |host: HostId| filter.host.is_some_and(|wanted| wanted != host);
+    if is_another(stored.host) && !is_own(stored) {
+        return None;
+    }
+    // Sessions decoded it before it was stored; one that no longer reads was written by a newer build.
+    let record = picket_wire::decode_record(&stored.bytes).ok()?;
+    if is_another(speaks_of(stored, &record)) {
+        return None;
+    }
+    let value = take(stored, record)?;
+    let text = filter.text.as_deref().unwrap_or_default();
+    let says = text.is_empty() || value.to_string().contains(&quoted(text));
+    (says && fields.fit(&value)).then_some(value)
 }
 
 fn fits(filter: &Filter, event: &Event) -> bool {

@@ -264,3 +264,30 @@ fn what_no_host_shows_by_itself_is_a_detection_and_told_once() {
     while again.step().unwrap() > 0 {}
     assert_eq!((told(&world, serde_json::json!({})).len(), world.incidents().len()), (1, 1));
 }
+
+#[test]
+fn all_events_are_read_in_order_page_by_page_and_from_a_time_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::holed(dir.path(), Some(3));
+    (1..=5).for_each(|number| world.failed_signin(number));
+    world.settle();
+    let read = |more: serde_json::Value| {
+        let (mut ids, mut from) = (Vec::new(), 0);
+        loop {
+            let mut filter = serde_json::json!({"from": from, "limit": 2});
+            filter.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let page = world.desk.say_events(&serde_json::from_value(filter).unwrap()).unwrap();
+            ids.extend(
+                page["events"].as_array().unwrap().iter().map(|event| event["id"].as_str().unwrap()[..2].to_owned()),
+            );
+            if page["more"] == false {
+                return ids.join(" ");
+            }
+            from = page["next"].as_u64().unwrap();
+        }
+    };
+    assert_eq!(read(serde_json::json!({})), "01 02 03 05", "the damaged one is passed");
+    assert_eq!(read(serde_json::json!({"host": TWO})), "02");
+    assert_eq!(read(serde_json::json!({"since": 0})), "01 02 03 05");
+    assert_eq!(read(serde_json::json!({"since": now().0})), "");
+}

@@ -11,10 +11,13 @@ use crate::resolve;
 use crate::table::Table;
 use crate::value;
 
+/// Some megabytes of JSON.
+const EXPORT_PAGE: u32 = 1000;
+
 /// List events, newest last
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket events --host web-1 --class connect --since 10m\n  picket events --text /etc/cron.d --limit 20\n  picket events --class account --field activity.change.name=alice\n  picket events --field 'process.exe=/tmp/*' --since 1d\n  picket events --since 1h --json | jq -r '.[].process.exe' | sort | uniq -c"
+    after_help = "Examples:\n  picket events --host web-1 --class connect --since 10m\n  picket events --text /etc/cron.d --limit 20\n  picket events --class account --field activity.change.name=alice\n  picket events --field 'process.exe=/tmp/*' --since 1d\n  picket events --since 1h --json | jq -r '.[].process.exe' | sort | uniq -c\n  picket events --all --since 7d | picket rules backtest --rules my-rules/ --events -"
 )]
 pub struct Args {
     /// Only of this host (name, id, or the id's unique beginning)
@@ -37,6 +40,9 @@ pub struct Args {
     /// Only those before this place of the event log: where an earlier search ended
     #[arg(long, value_name = "PLACE")]
     before: Option<u64>,
+    /// All of them, oldest first, as JSON Lines: for `picket rules run` and `backtest`
+    #[arg(long, conflicts_with_all = ["before", "limit"])]
+    all: bool,
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
@@ -72,6 +78,9 @@ pub fn goes_on(answer: &Value, rows: usize, limit: u32) -> Option<String> {
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let api = context.api.open()?;
+    if args.all {
+        return export(&api, args, context);
+    }
     let answer = api.get("/v1/events", &args.query(&api)?)?;
     let events = value::rows(&answer, "events");
     if context.output.json() {
@@ -90,6 +99,26 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     context.output.table(&table, "no event matches")?;
     args.tell_rest(&answer, events.len(), context)
+}
+
+/// Page by page, so that neither side holds much.
+fn export(api: &crate::api::Api, args: &Args, context: &Context) -> Result<(), Failure> {
+    let mut query = args.query(api)?;
+    query.retain(|(name, _)| *name != "limit" && *name != "before");
+    query.push(("limit", EXPORT_PAGE.to_string()));
+    let mut from = 0;
+    loop {
+        let mut page = query.clone();
+        page.push(("from", from.to_string()));
+        let answer = api.get("/v1/events", &page)?;
+        for event in value::rows(&answer, "events") {
+            context.output.object(event)?;
+        }
+        match answer["next"].as_u64() {
+            Some(next) if next > from && value::flag(&answer, "/more") => from = next,
+            _ => return Ok(()),
+        }
+    }
 }
 
 /// `30s`, `10m`, `2h`, `1d` in milliseconds.
