@@ -5,6 +5,8 @@ mod repeats;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use picket_detect::{Detector, EventHost, Hit, LostWindows, Subject};
 use picket_model::{Detection, DetectionId, Event, HostId, Interest, LossCount, Timestamp};
 
@@ -66,29 +68,15 @@ impl Detect {
     }
 
     fn detection(&mut self, hit: Hit, observed: Option<&Event>) -> Option<Detection> {
-        let event = match &hit.subject {
-            Some(Subject::Event { event, .. }) => event,
+        let completing = match &hit.subject {
+            Some(Subject::Event { event, .. }) => Some(Arc::clone(event)),
             Some(Subject::Foreign { .. }) => return None,
-            None => observed?,
+            None => None,
         };
+        let event = completing.as_deref().or(observed)?;
         if !self.repeats.is_news(&hit.rule.id, event) {
             return None;
         }
-        let rule = &hit.rule;
-        Some(Detection {
-            id: DetectionId::from_bytes((self.ids)()),
-            host: self.host,
-            time: event.time,
-            rule: rule.id.clone(),
-            title: rule.title.clone(),
-            severity: rule.severity,
-            techniques: rule.techniques.clone(),
-            tactics: rule.tactics.clone(),
-            family: rule.family,
-            evidence: hit.evidence,
-            response: rule.response.clone(),
-            event: event.clone(),
-            lineage: event.process.iter().flat_map(|process| process.ancestors()).cloned().collect(),
-        })
+        Some(hit.into_detection(DetectionId::from_bytes((self.ids)()), self.host, event))
     }
 }

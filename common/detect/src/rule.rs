@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{Event, Evidence, HostId, RuleId, SensorFamily, Severity, Timestamp};
+use picket_model::{Detection, DetectionId, Event, Evidence, HostId, RuleId, SensorFamily, Severity, Timestamp};
 
 use crate::inventory::Inventory;
 
@@ -70,6 +70,29 @@ pub struct Hit {
     pub evidence: Vec<Evidence>,
     /// Of a correlation the event that completed it, which may have been observed before; else it is the event at hand.
     pub subject: Option<Subject>,
+}
+
+impl Hit {
+    /// What is told of it: of `event` on `host`.
+    #[must_use]
+    pub fn into_detection(self, id: DetectionId, host: HostId, event: &Event) -> Detection {
+        let rule = &self.rule;
+        Detection {
+            id,
+            host,
+            time: event.time,
+            rule: rule.id.clone(),
+            title: rule.title.clone(),
+            severity: rule.severity,
+            techniques: rule.techniques.clone(),
+            tactics: rule.tactics.clone(),
+            family: rule.family,
+            evidence: self.evidence,
+            response: rule.response.clone(),
+            event: event.clone(),
+            lineage: event.process.iter().flat_map(|process| process.ancestors()).cloned().collect(),
+        }
+    }
 }
 
 /// The event that a hit is about.

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use picket_detect::{CorrelationLimits, Detector, EventHost, Hit, LostWindows, Subject};
 use picket_model::{Detection, DetectionId, Event, HostId, LossCount, Timestamp};
 use sha2::{Digest, Sha256};
@@ -67,22 +69,9 @@ impl Detect {
 
     fn detection(&self, hit: Hit) -> Option<Detection> {
         let Some(Subject::Event { event, host: Some(host), .. }) = &hit.subject else { return None };
-        let rule = &hit.rule;
-        Some(Detection {
-            id: self.id(rule.id.0.as_bytes(), *host, event),
-            host: *host,
-            time: event.time,
-            rule: rule.id.clone(),
-            title: rule.title.clone(),
-            severity: rule.severity,
-            techniques: rule.techniques.clone(),
-            tactics: rule.tactics.clone(),
-            family: rule.family,
-            evidence: hit.evidence,
-            response: rule.response.clone(),
-            event: Event::clone(event),
-            lineage: event.process.iter().flat_map(|process| process.ancestors()).cloned().collect(),
-        })
+        let (event, host) = (Arc::clone(event), *host);
+        let id = self.id(hit.rule.id.0.as_bytes(), host, &event);
+        Some(hit.into_detection(id, host, &event))
     }
 
     /// The same detection has the same id when a crash makes it be found twice.

@@ -29,13 +29,15 @@ use crate::summary::{Everyday, Summary};
 const USAGE: &str = "\
 Runs attack procedures in a guest, each in the same kept state, and writes a line of JSON for each.
 
-  --data FILE      the procedures (default /work/shared/data/atomics/linux.yaml, or $PICKET_ATOMICS)
+  --data FILE      the procedures (default $PICKET_ATOMICS, or shared/data/atomics beside the project)
   --only WORDS     only of these techniques or tests, parted by commas: T1053.003,7266d898
   --rules DIR      with these rules instead of those that are built in
   --out FILE       where the lines go (default executed.ndjson in the folder of --keep)
   --keep DIR       where the whole record of each run is kept (default a folder below the target directory)
   --again          judge what --keep holds, without running anything
   --day            a quiet day instead of attacks, and what is told of it";
+
+const ATOMICS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data/atomics/linux.yaml");
 
 struct Options {
     data: PathBuf,
@@ -117,7 +119,7 @@ fn is_meant(procedure: &Procedure, word: &str) -> bool {
 }
 
 fn options() -> Result<Option<Options>> {
-    let data = std::env::var_os("PICKET_ATOMICS").unwrap_or_else(|| "/work/shared/data/atomics/linux.yaml".into());
+    let data = std::env::var_os("PICKET_ATOMICS").unwrap_or_else(|| ATOMICS.into());
     let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     let mut options = Options {
         data: data.into(),
