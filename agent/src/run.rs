@@ -83,12 +83,13 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let spool = open_spool(config)?;
 
     let (inputs, engine_inputs) = sync_channel(BATCHES_MAX);
-    let pool = start_worker(inputs.clone())?;
+    let deliver = deliver(inputs.clone());
+    let pool = start_worker(&deliver)?;
     let options = options(config, &keeper);
     let mut source = sensor::open(&options)?;
     let shared = Shared::new(identity.host(), source.tier());
     tracing::info!(tier = source.tier().word(), host = %identity.host(), "watching");
-    let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool };
+    let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool, deliver };
     let mut engine = Engine::open(config, &identity, keeper, &mut *source, links)?;
     engine.tell_again(told_until);
 
@@ -201,10 +202,13 @@ fn options(config: &Config, keeper: &bundles::Keeper) -> SensorOptions {
     options
 }
 
-/// What the worker found joins the one queue that wakes the engine.
-fn start_worker(inputs: SyncSender<Input>) -> anyhow::Result<Pool> {
-    let deliver: Deliver = Arc::new(move |done| inputs.send(Input::Measured(done)).is_ok());
-    Pool::start(&worker::Options::default(), &deliver).context("cannot start the worker that reads files")
+/// What the workers found joins the one queue that wakes the engine.
+fn deliver(inputs: SyncSender<Input>) -> Deliver {
+    Arc::new(move |done| inputs.send(Input::Measured(done)).is_ok())
+}
+
+fn start_worker(deliver: &Deliver) -> anyhow::Result<Pool> {
+    Pool::start(&worker::Options::default(), deliver).context("cannot start the worker that reads files")
 }
 
 /// One queue wakes the engine; what the uplink brings joins it here.

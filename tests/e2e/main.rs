@@ -10,3 +10,4 @@ mod refusals;
 mod restarts;
 mod rights;
 mod telemetry;
+mod yara;

@@ -15,15 +15,18 @@ mod table;
 mod users;
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::sync::Arc;
 
 use picket_model::process::ANCESTORS_MAX;
 use picket_model::raw::{RawActor, RawKind, RawProcess, RawRecord};
-use picket_model::{Activity, Event, EventId, FileObject, LossCount, NetFlow, Process, ProcessKey, Timestamp};
+use picket_model::{
+    Activity, Event, EventId, FileObject, Fingerprint, LossCount, NetFlow, Process, ProcessKey, Timestamp,
+};
 
 pub use self::snapshot::SNAPSHOT_BYTES_MAX;
 
-use self::fingerprint::{Fingerprints, Known, Look};
+use self::fingerprint::{Fingerprints, Held, Known, Look};
 use self::image::Images;
 use self::script::Scripts;
 use self::table::{ImageId, Limits, Table};
@@ -52,6 +55,15 @@ pub struct Normalizer {
     jobs: u64,
     /// What became known beside the record at hand.
     beside: Vec<Told>,
+}
+
+/// A file whose content was measured, and who ran or wrote it.
+pub struct ReadFile {
+    /// One handle for all that asked for it at once.
+    pub file: Option<File>,
+    pub fingerprint: Fingerprint,
+    pub process: Option<Arc<Process>>,
+    pub time: Timestamp,
 }
 
 type Told = (Timestamp, Option<Arc<Process>>, Activity);
@@ -84,6 +96,24 @@ impl Normalizer {
         self.fingerprints = Fingerprints::new(Some(Arc::clone(&pool)));
         self.scripts = Scripts::new(Some(pool));
         self
+    }
+
+    /// Whether the files that are measured are wanted further, by [`Normalizer::take_read`].
+    pub fn hand_over(&mut self, wanted: bool) {
+        self.fingerprints.hold(wanted);
+    }
+
+    /// Files that were measured since the last call, open, each as it is told.
+    #[must_use]
+    pub fn take_read(&mut self) -> Vec<ReadFile> {
+        let held = self.fingerprints.take_held();
+        held.into_iter().map(|Held { file, known }| self.read_file(file, known)).collect()
+    }
+
+    fn read_file(&mut self, file: Option<File>, known: Known) -> ReadFile {
+        let fingerprint = known.fingerprint.clone();
+        let (time, process, _) = self.known(known);
+        ReadFile { file, fingerprint, process, time }
     }
 
     /// The event of a record; none for a seed, which only fills the table.
@@ -198,6 +228,13 @@ impl Normalizer {
     #[must_use]
     pub fn process(&self, key: &ProcessKey) -> Option<Arc<Process>> {
         self.table.get(key).cloned()
+    }
+
+    /// The process that has `pid` now.
+    #[must_use]
+    pub fn running(&self, pid: u32) -> Option<Arc<Process>> {
+        let key = ProcessKey { boot: self.boot, pid, start_ticks: procfs::start_ticks(pid)? };
+        Some(self.process(&key).unwrap_or_else(|| Arc::new(Process::unknown(key))))
     }
 
     /// Live processes below `key`, those included whose parents in between have gone; the oldest first.

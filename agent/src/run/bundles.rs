@@ -2,23 +2,30 @@
 //! Never: a bundle that is not whole in force: signature, version, policies and rules are checked first.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use picket_detect::{Detector, IndicatorSource, RuleSource};
 use picket_model::{BundleVersion, Timestamp};
-use picket_policy::{Authority, Bundle, Verified, VerifyingKey};
+use picket_policy::{Authority, Bundle, RuleText, Verified, VerifyingKey};
+
+use super::status::{BROKEN_RULES, BROKEN_YARA};
+use crate::worker::{self, YaraSet};
 
 /// A bundle that passed every check, ready to take over.
 pub struct Ready {
     pub authority: Authority,
     pub detector: Detector,
+    /// Where the bundle has any.
+    pub yara: Option<Arc<YaraSet>>,
 }
 
 /// What the kept bundle gives at the start.
 pub struct Kept {
     pub ready: Ready,
-    /// Why its rules do not count and the shipped pack does: another build may not know every word of them any more.
-    pub broken_rules: Option<String>,
+    /// What of its rules does not count, and why: another build may not know every word of them any more. The shipped pack
+    /// takes the place of its Sigma rules.
+    pub broken: Vec<(&'static str, String)>,
 }
 
 pub struct Keeper {
@@ -63,10 +70,19 @@ impl Keeper {
     pub fn ready(&self) -> anyhow::Result<Option<Kept>> {
         let Some(verified) = &self.current else { return Ok(None) };
         let authority = Authority::new(verified)?;
-        Ok(Some(match rules(verified) {
-            Ok(detector) => Kept { ready: Ready { authority, detector }, broken_rules: None },
-            Err(why) => Kept { ready: Ready { authority, detector: pack_only()? }, broken_rules: Some(why) },
-        }))
+        let mut broken = Vec::new();
+        let detector = match rules(verified) {
+            Ok(detector) => detector,
+            Err(why) => {
+                broken.push((BROKEN_RULES, why));
+                pack_only()?
+            }
+        };
+        let yara = yara(verified).unwrap_or_else(|why| {
+            broken.push((BROKEN_YARA, why));
+            None
+        });
+        Ok(Some(Kept { ready: Ready { authority, detector, yara }, broken }))
     }
 
     /// Checks a new bundle and keeps it; an error leaves everything as it was and says why.
@@ -87,13 +103,25 @@ pub fn pack_only() -> anyhow::Result<Detector> {
 
 fn compile(verified: &Verified) -> Result<Ready, String> {
     let authority = Authority::new(verified).map_err(|e| e.to_string())?;
-    Ok(Ready { authority, detector: rules(verified)? })
+    Ok(Ready { authority, detector: rules(verified)?, yara: yara(verified)? })
+}
+
+/// Compiled by a process that can do nothing else: what a rule makes of the compiler is not made of the agent.
+fn yara(verified: &Verified) -> Result<Option<Arc<YaraSet>>, String> {
+    if verified.bundle.yara.is_empty() {
+        return Ok(None);
+    }
+    let sources = sources(&verified.bundle.yara);
+    let set = worker::compile(worker::OWN_PROGRAM.as_ref(), &sources, worker::COMPILE_WITHIN);
+    set.map(|set| Some(Arc::new(set))).map_err(|error| error.to_string())
+}
+
+fn sources(texts: &[RuleText]) -> Vec<RuleSource> {
+    texts.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect()
 }
 
 fn rules(verified: &Verified) -> Result<Detector, String> {
     let Bundle { rules, indicators, .. } = &verified.bundle;
-    let rules: Vec<_> =
-        rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
     let indicators = IndicatorSource {
         sha256: indicators.sha256.clone(),
         md5: indicators.md5.clone(),
@@ -102,7 +130,7 @@ fn rules(verified: &Verified) -> Result<Detector, String> {
         urls: indicators.urls.clone(),
         file_names: indicators.file_names.clone(),
     };
-    detector(&rules, &indicators)
+    detector(&sources(rules), &indicators)
 }
 
 fn detector(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Detector, String> {

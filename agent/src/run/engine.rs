@@ -4,6 +4,7 @@
 mod focus;
 mod orders;
 mod peace;
+mod scanning;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
@@ -32,9 +33,10 @@ use crate::facts;
 use crate::normalize::Normalizer;
 use crate::procfs::{self, View};
 use crate::report::{Identity, Spool, SpoolError};
+use crate::scan::Scan;
 use crate::sensor::{ExecDenyMap, Peace, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
-use crate::worker::{Done, Pool};
+use crate::worker::{Deliver, Done, Pool, ScannerOptions};
 
 /// Ticks of a quarter second between two writes of `status.json`.
 const STATUS_TICKS: u32 = 20;
@@ -49,6 +51,7 @@ pub struct Engine {
     detect: Detect,
     decide: Decide,
     containment: Containment,
+    scan: Scan,
     keeper: Keeper,
     witnesses: Witnesses,
     system_files: SystemFiles,
@@ -98,6 +101,8 @@ pub struct Links {
     pub shared: Arc<status::Shared>,
     pub peace: Peace,
     pub pool: Pool,
+    /// Where the results of scans go.
+    pub deliver: Deliver,
 }
 
 /// What decide may ask of the process table.
@@ -106,6 +111,10 @@ struct Around<'a>(&'a Normalizer, &'a SystemFiles);
 impl Surroundings for Around<'_> {
     fn process(&self, key: &ProcessKey) -> Option<Arc<Process>> {
         self.0.process(key)
+    }
+
+    fn running(&self, pid: u32) -> Option<Arc<Process>> {
+        self.0.running(pid)
     }
 
     fn view(&self, key: &ProcessKey) -> View {
@@ -139,15 +148,15 @@ impl Engine {
         source: &mut dyn Source,
         links: Links,
     ) -> anyhow::Result<Self> {
-        let Links { spool, shared, peace, pool } = links;
+        let Links { spool, shared, peace, pool, deliver } = links;
         let host = identity.host();
         let mut decide = Decide::new(host, std::process::id(), super::ids::source());
-        let (detector, broken_rules) = match keeper.ready()? {
-            Some(Kept { ready: Ready { authority, detector }, broken_rules }) => {
+        let (detector, yara, broken) = match keeper.ready()? {
+            Some(Kept { ready: Ready { authority, detector, yara }, broken }) => {
                 decide.adopt(authority);
-                (detector, broken_rules)
+                (detector, yara, broken)
             }
-            None => (bundles::pack_only()?, None),
+            None => (bundles::pack_only()?, None, Vec::new()),
         };
         let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
         let options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
@@ -158,6 +167,7 @@ impl Engine {
             detect: Detect::new(host, detector, super::ids::source()),
             decide,
             containment,
+            scan: Scan::new(ScannerOptions::default(), deliver),
             keeper,
             witnesses: Witnesses::new(&config.state_dir),
             system_files: SystemFiles::default(),
@@ -179,10 +189,11 @@ impl Engine {
         engine.recall();
         engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
         engine.sight(Sight::of(source));
-        if let Some(why) = broken_rules {
-            engine.shared.change(|status| status.blind_spots.push(status::BROKEN_RULES.to_owned()));
-            engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
+        for (spot, why) in broken {
+            engine.shared.change(|status| status.blind_spots.push(spot.to_owned()));
+            engine.speak("bundle rules do not compile", &format!("{spot}; {why}"));
         }
+        engine.set_yara(yara);
         engine.set_interest();
         engine.resume_maintenance();
         for report in recovered {
@@ -210,6 +221,7 @@ impl Engine {
             for event in self.normalizer.normalize(record) {
                 self.event(event);
             }
+            self.scan_read();
         }
         if let Err(error) = self.spool.settle() {
             // What could not be written waits; when too much does, the next record is shed and counted.
@@ -217,10 +229,15 @@ impl Engine {
         }
     }
 
+    /// A worker is done with a file.
     pub fn measured(&mut self, done: Done) {
+        if scanning::is_scan(&done) {
+            return self.scanned(done);
+        }
         for event in self.normalizer.measured(done, now()) {
             self.event(event);
         }
+        self.scan_read();
     }
 
     fn event(&mut self, event: Event) {
@@ -294,6 +311,7 @@ impl Engine {
         let file = trigger.and_then(|trigger| trigger.file).or(asked);
         let report = self.containment.apply(action, grounds, &known, file, trigger.map(|trigger| trigger.time));
         self.report(report.clone());
+        self.scan_quarantined(&report);
         report
     }
 

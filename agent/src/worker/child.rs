@@ -12,7 +12,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-use super::protocol::{Measured, REPLY_BYTES_MAX, Reply, Request};
+use picket_yara::Found;
+
+use super::compile::YaraSet;
+use super::protocol::{Kind, Measured, REPLY_BYTES_MAX, Reply, Request};
+use super::role::Role;
 use crate::sys::passing;
 
 /// A process starts and confines itself in a few milliseconds; a host that swaps needs longer.
@@ -26,7 +30,18 @@ pub struct Worker {
     pub landlock: bool,
 }
 
-/// Why there is no measurement.
+/// What a worker found out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Measured(Measured),
+    /// The rules that so many bytes met.
+    Scanned {
+        found: Vec<Found>,
+        bytes: u64,
+    },
+}
+
+/// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// The worker had ended before it was asked.
@@ -41,10 +56,11 @@ pub enum Failure {
 
 impl Worker {
     /// A new one, confined and ready.
-    pub fn start(program: &Path, background: bool) -> io::Result<Self> {
+    pub fn start(program: &Path, role: Role, background: bool) -> io::Result<Self> {
         let (socket, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         let mut command = Command::new(program);
-        command.args(["worker", "--agent", &std::process::id().to_string()]).env_clear().current_dir("/");
+        command.args(["worker", "--agent", &std::process::id().to_string(), "--role", role.word()]);
+        command.env_clear().envs(role.environment()).current_dir("/");
         command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
         if background {
             command.arg("--background");
@@ -73,17 +89,33 @@ impl Worker {
         self.process.id()
     }
 
+    /// Gives it the rules that it is to scan with.
+    pub fn load(&self, set: &YaraSet, within: Duration) -> io::Result<()> {
+        let request = Request { id: 0, kind: Kind::Rules, bytes_max: set.bytes, regions: Vec::new() };
+        let loaded = self.send(&request, &set.file).and_then(|()| self.reply(within));
+        match loaded {
+            Ok(Reply::Loaded { rules }) if rules as usize == set.rules.len() => Ok(()),
+            Ok(Reply::Refused(why)) => Err(io::Error::other(why)),
+            other => Err(io::Error::other(format!("it did not load its rules ({other:?})"))),
+        }
+    }
+
     /// After any failure but [`Failure::Unreadable`] the worker is of no more use.
-    pub fn ask(&self, request: Request, file: &File, within: Duration) -> Result<Measured, Failure> {
-        passing::send(self.socket.as_fd(), &request.encode(), Some(file.as_fd())).map_err(|_| Failure::Gone)?;
+    pub fn ask(&self, request: &Request, file: &File, within: Duration) -> Result<Answer, Failure> {
+        self.send(request, file)?;
         match self.reply(within)? {
-            Reply::Done { id, measured } if id == request.id => Ok(measured),
+            Reply::Done { id, measured } if id == request.id => Ok(Answer::Measured(measured)),
+            Reply::Scanned { id, bytes, found } if id == request.id => Ok(Answer::Scanned { found, bytes }),
             Reply::Failed { id } if id == request.id => Err(Failure::Unreadable),
             _ => Err(Failure::Crash),
         }
     }
 
-    fn reply(&self, within: Duration) -> Result<Reply, Failure> {
+    pub fn send(&self, request: &Request, file: &File) -> Result<(), Failure> {
+        passing::send(self.socket.as_fd(), &request.encode(), Some(file.as_fd())).map_err(|_| Failure::Gone)
+    }
+
+    pub fn reply(&self, within: Duration) -> Result<Reply, Failure> {
         let until = Instant::now() + within;
         loop {
             let left = until.saturating_duration_since(Instant::now());

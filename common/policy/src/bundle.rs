@@ -21,7 +21,7 @@ pub enum Conservative {
     Watch,
 }
 
-/// One Sigma document with the name by which its errors are reported.
+/// One Sigma document, or one file of YARA rules, with the name by which its errors are reported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleText {
@@ -81,6 +81,9 @@ pub struct Bundle {
     pub policies: String,
     #[serde(default)]
     pub rules: Vec<RuleText>,
+    /// Files of YARA rules. Left out where there is none: agents that do not know of them yet take such a bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub yara: Vec<RuleText>,
     #[serde(default)]
     pub indicators: IndicatorTexts,
     /// Action word to how many autonomous acts of it one host may see in an hour; absent means [`BUDGET_DEFAULT`].

@@ -68,6 +68,7 @@ impl Bundle {
             conservative: settings.conservative,
             policies: policies.to_owned(),
             rules: Vec::new(),
+            yara: Vec::new(),
             indicators: settings.indicators,
             budgets: settings.budgets,
             lease_action_ms: settings.lease_action_ms,

@@ -82,6 +82,14 @@ pub struct IsolateRequest {
     pub note: String,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanRequest {
+    pub pid: u32,
+    #[serde(default)]
+    pub note: String,
+}
+
 /// `who` is the analyst whose token came with the request. Methods may block on the disk.
 pub trait Service: Send + Sync {
     fn analyst(&self, token: &str) -> Option<String>;
@@ -105,6 +113,7 @@ pub trait Service: Send + Sync {
     fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer;
     fn release(&self, who: &str, host: HostId, note: &str) -> Answer;
+    fn scan(&self, who: &str, host: HostId, request: ScanRequest) -> Answer;
     fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;
     fn token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer;

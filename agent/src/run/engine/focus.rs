@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use picket_model::{Activity, Detection, Event, Interest, ProcessKey, Severity};
+use picket_model::{Activity, Detection, Event, FileActivity, Interest, ProcessKey, Severity};
 
 use super::Engine;
 use crate::sensor::{InterestSetter, SensorError};
@@ -69,7 +69,11 @@ impl Focus {
 impl Engine {
     /// With the rules that are in force now. Where the sensor cannot follow, it tells everything.
     pub(super) fn set_interest(&mut self) {
-        let interest = self.detect.interest();
+        let mut interest = self.detect.interest();
+        // Any file that is written may be one that YARA rules are about.
+        if self.scan.is_about_files() {
+            interest.files.whole.insert(FileActivity::Write);
+        }
         if let Err(error) = self.focus.set(&interest) {
             self.speak("file records are not filtered", &error.to_string());
         }

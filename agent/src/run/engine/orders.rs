@@ -36,6 +36,7 @@ impl Engine {
                 Err(error) => (false, error.to_string()),
             },
             Order::Deny { action, principal, note } => self.deny(action, &principal, &note),
+            Order::ScanMemory { process } => self.scan_memory(process),
         }
     }
 
@@ -53,12 +54,13 @@ impl Engine {
     /// A bundle from the coordinator: its version, whether it is in force now, and why not.
     pub fn bundle(&mut self, bytes: &[u8]) -> (u64, bool, String) {
         match self.keeper.accept(bytes, now()) {
-            Ok(Ready { authority, detector }) => {
+            Ok(Ready { authority, detector, yara }) => {
                 let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
                 self.decide.adopt(authority);
                 self.detect.replace(detector);
+                self.set_yara(yara);
                 self.set_interest();
-                self.shared.change(|status| status.blind_spots.retain(|spot| spot != status::BROKEN_RULES));
+                self.shared.change(|status| status.blind_spots.retain(|spot| !status::is_broken(spot)));
                 self.speak("bundle accepted", &format!("{name} version {version}"));
                 self.refresh();
                 (version.0, true, String::new())

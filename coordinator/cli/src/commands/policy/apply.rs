@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use picket_policy::{SHIPPED, limits};
 
-use super::sign;
+use super::sign::{self, Chosen};
+use super::{rules, yara};
 use crate::Context;
 use crate::api::Api;
 use crate::failure::Failure;
@@ -30,6 +31,12 @@ pub struct Args {
     /// Folder with rules (*.yml) for a shipped bundle, instead of those that come with Picket; may be repeated
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
+    /// Folder with YARA rules (*.yar) for a shipped bundle; may be repeated
+    #[arg(long, value_name = "DIR")]
+    yara: Vec<PathBuf>,
+    /// The YARA rules that come with Picket, for a shipped bundle
+    #[arg(long)]
+    shipped_yara: bool,
     /// How long a shipped bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
@@ -62,7 +69,8 @@ fn signed_here(name: &str, args: &Args, context: &Context, api: &Api) -> Result<
         other => other,
     })?;
     let version = value::number(&api.get("/v1/policy", &[])?, "/version").saturating_add(1);
-    sign::finished(sign::from_shipped(name)?, &key, version, args.lease, &args.rules).map(|(_, bytes)| bytes)
+    let chosen = Chosen { rules: rules::chosen(&args.rules)?, yara: yara::chosen(&args.yara, args.shipped_yara)? };
+    sign::finished(sign::from_shipped(name)?, &key, version, args.lease, chosen).map(|(_, bytes)| bytes)
 }
 
 fn beside(token_file: &Path) -> PathBuf {
@@ -70,9 +78,13 @@ fn beside(token_file: &Path) -> PathBuf {
 }
 
 fn from_file(args: &Args) -> Result<Vec<u8>, Failure> {
-    if args.key.is_some() || args.lease.is_some() || !args.rules.is_empty() {
+    let rules = !args.rules.is_empty() || !args.yara.is_empty() || args.shipped_yara;
+    if args.key.is_some() || args.lease.is_some() || rules {
         return Err(Failure::usage(
-            format!("{} is signed already: --key, --lease and --rules are for shipped bundles", args.bundle.display()),
+            format!(
+                "{} is signed already: --key, --lease, --rules and --yara are for shipped bundles",
+                args.bundle.display()
+            ),
             format!("leave them out, or name one of {}", SHIPPED.join(", ")),
         ));
     }

@@ -7,6 +7,8 @@ mod maintenance;
 mod rules;
 mod show;
 mod sign;
+mod texts;
+mod yara;
 
 use crate::Context;
 use crate::failure::Failure;

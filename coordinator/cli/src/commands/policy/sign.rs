@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use picket_model::BundleVersion;
-use picket_policy::{Bundle, SHIPPED, SigningKey, keys, limits, shipped, verify};
+use picket_policy::{Bundle, RuleText, SHIPPED, SigningKey, keys, limits, shipped, verify};
 
-use super::rules;
+use super::{rules, yara};
 use crate::Context;
 use crate::failure::Failure;
 use crate::files;
@@ -18,7 +18,7 @@ const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
 /// Sign a policy bundle: policies, budgets, rules
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n\nWithout --rules the shipped rules go in. Hosts take a bundle only if its version is higher than the one they have."
+    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n\nWithout --rules the shipped rules go in; YARA rules only where --yara or --shipped-yara says so. Hosts take a bundle only if its version is higher than the one they have."
 )]
 pub struct Args {
     /// One of the bundles that come with Picket
@@ -39,6 +39,12 @@ pub struct Args {
     /// Folder with rules (*.yml), instead of those that come with Picket; may be repeated
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
+    /// Folder with YARA rules (*.yar); may be repeated. Hosts run a scanner only where there are any
+    #[arg(long, value_name = "DIR")]
+    yara: Vec<PathBuf>,
+    /// The YARA rules that come with Picket
+    #[arg(long)]
+    shipped_yara: bool,
     /// How long the bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
@@ -54,20 +60,23 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         _ => return Err(Failure::usage("no bundle is named", "give --shipped NAME, or --bundle FILE --cedar FILE")),
     };
     let key = read_key(&args.key)?;
-    let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, &args.rules)?;
+    let yara = yara::chosen(&args.yara, args.shipped_yara)?;
+    let rules = Chosen { rules: rules::chosen(&args.rules)?, yara };
+    let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, rules)?;
     files::write_new(&args.out, &bytes, 0o644)?;
     let key_id = keys::key_id(&key.verifying_key());
     if context.output.json() {
         return context.output.value(&serde_json::json!({
             "file": args.out, "name": bundle.name, "version": bundle.version, "rules": bundle.rules.len(),
-            "lease_ms": bundle.lease_ms, "key_id": key_id,
+            "yara_files": bundle.yara.len(), "lease_ms": bundle.lease_ms, "key_id": key_id,
         }));
     }
     context.output.line(&format!(
-        "{} version {} with {} rules, in force for {}, signed with key {key_id}, written to {}",
+        "{} version {} with {} rules and {} files of YARA rules, in force for {}, signed with key {key_id}, written to {}",
         bundle.name,
         bundle.version,
         bundle.rules.len(),
+        bundle.yara.len(),
         value::span(bundle.lease_ms),
         args.out.display()
     ))
@@ -91,19 +100,27 @@ pub fn read_key(file: &Path) -> Result<SigningKey, Failure> {
     keys::private_from_pem(&pem).map_err(|error| Failure::failed(format!("{}: {error}", file.display()), ""))
 }
 
+/// The rules that go into a bundle.
+pub struct Chosen {
+    pub rules: Vec<RuleText>,
+    pub yara: Vec<RuleText>,
+}
+
 /// The bundle with everything that is decided at signing, signed, and checked as a host would check it.
 pub fn finished(
     mut bundle: Bundle,
     key: &SigningKey,
     version: u64,
     lease_ms: Option<u64>,
-    rule_folders: &[PathBuf],
+    chosen: Chosen,
 ) -> Result<(Bundle, Vec<u8>), Failure> {
     bundle.version = BundleVersion(version);
     bundle.issued = value::now();
     bundle.lease_ms = lease_ms.unwrap_or(bundle.lease_ms);
-    bundle.rules = rules::chosen(rule_folders)?;
+    bundle.rules = chosen.rules;
+    bundle.yara = chosen.yara;
     rules::check(&bundle.rules, &bundle.indicators)?;
+    yara::check(&bundle.yara)?;
     let bytes = bundle.sign(key);
     let verified = verify(&bytes, &[key.verifying_key()])
         .map_err(|error| Failure::failed(format!("the bundle is not signed: {error}"), ""))?;
