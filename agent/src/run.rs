@@ -5,8 +5,10 @@ mod bundles;
 mod engine;
 mod hunt;
 mod ids;
+mod lists;
 mod lock;
 mod maintenance;
+mod offers;
 mod release;
 mod sensing;
 mod status;
@@ -32,7 +34,9 @@ use crate::report::{Downlink, Identity, Spool, SpoolError, SpoolLimits, Uplink};
 use crate::sensor::{self, SensorOptions};
 use crate::sys::clock::now;
 use crate::worker::{self, Deliver, Done, Pool};
+use bundles::Offered;
 use engine::{Engine, Links};
+use offers::Offers;
 use sensing::Sight;
 use status::Shared;
 
@@ -59,6 +63,8 @@ enum Input {
     /// What the sensor can see is no longer what it was.
     Sight(Sight),
     Measured(Done),
+    /// A bundle was looked at: what came of it, and its bytes.
+    Offered(Box<Offered>, Vec<u8>),
     SensorEnded(String),
     /// The sensor was asked to end; all that happened before is told.
     HeardUntil(Timestamp),
@@ -94,12 +100,13 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 
     let sensor_thread = sensing::start(source, inputs.clone(), Arc::clone(&stop), Arc::clone(&shared))?;
     let (down, downlinks) = sync_channel(BATCHES_MAX);
+    let mut offers = Offers::new(engine.keeper().checker(), inputs.clone());
     start_forwarding(downlinks, inputs)?;
     let reading = Arc::clone(&shared);
     let status: Arc<dyn Fn() -> HostStatus + Send + Sync> = Arc::new(move || reading.current());
     let uplink = Uplink::start(identity, spool, status, down)?;
 
-    let result = serve(&mut engine, &engine_inputs, &uplink, &stop);
+    let result = serve(&mut engine, &engine_inputs, &mut offers, &uplink, &stop);
     stop.store(true, Ordering::SeqCst);
     match &result {
         Ok(heard) => match heard.or_else(|| hear_out(&mut engine, &engine_inputs)) {
@@ -134,6 +141,7 @@ fn hear_out(engine: &mut Engine, inputs: &Receiver<Input>) -> Option<Timestamp> 
 fn serve(
     engine: &mut Engine,
     inputs: &Receiver<Input>,
+    offers: &mut Offers,
     uplink: &Uplink,
     stop: &AtomicBool,
 ) -> anyhow::Result<Option<Timestamp>> {
@@ -142,7 +150,8 @@ fn serve(
         match inputs.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Input::Records(records)) => engine.records(records),
             Ok(Input::Measured(done)) => engine.measured(done),
-            Ok(Input::Downlink(message)) => answer(engine, message, uplink),
+            Ok(Input::Downlink(message)) => answer(engine, message, offers, uplink),
+            Ok(Input::Offered(offered, bytes)) => offers.checked(engine, *offered, bytes, uplink),
             Ok(Input::Sight(sight)) => {
                 engine.sight(sight);
                 uplink.beat();
@@ -162,20 +171,20 @@ fn serve(
     Ok(None)
 }
 
-fn answer(engine: &mut Engine, message: Downlink, uplink: &Uplink) {
+fn answer(engine: &mut Engine, message: Downlink, offers: &mut Offers, uplink: &Uplink) {
     match message {
-        Downlink::Bundle(bytes) => {
-            let (version, accepted, detail) = engine.bundle(&bytes);
-            uplink.answer_bundle(version, accepted, detail);
-            uplink.beat();
-        }
+        Downlink::Bundle(bytes) => offers.offer(engine, bytes),
+        Downlink::List { sha256, outcome } => offers.fetched(engine, sha256, outcome),
         Downlink::Command { id, command } => {
             let (taken, detail) = engine.command(command);
             uplink.answer_command(id, taken, detail);
             uplink.beat();
         }
         Downlink::AuditHead(bytes) => engine.witness(&bytes),
-        Downlink::Connected => tracing::info!("connected to the coordinator"),
+        Downlink::Connected => {
+            tracing::info!("connected to the coordinator");
+            offers.connected(engine, uplink);
+        }
         Downlink::Disconnected => tracing::warn!("no connection to the coordinator; defending alone, spooling"),
     }
 }

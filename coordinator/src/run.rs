@@ -8,6 +8,7 @@ mod chatter;
 mod desk;
 mod fields;
 mod inbox;
+mod lists;
 mod look;
 mod orders;
 mod pending;
@@ -62,6 +63,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             state: Arc::clone(&state),
             audit,
             policy_key: policy_key.public,
+            lists: lists::Lists::open(&config.state_dir).context("cannot make the folder of indicator lists")?,
             wake: wake.clone(),
         })?;
         first_bundle(&desk, &policy_key)?;

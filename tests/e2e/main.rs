@@ -5,6 +5,7 @@
 
 mod alone;
 mod drill;
+mod lists;
 mod person;
 mod refusals;
 mod restarts;

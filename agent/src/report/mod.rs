@@ -10,6 +10,7 @@ mod filler;
 mod framing;
 mod identity;
 mod lane;
+mod lists;
 mod segment;
 mod session;
 mod spool;
@@ -22,6 +23,7 @@ mod uplink;
 pub use enrol::enrol;
 pub use error::ReportError;
 pub use identity::Identity;
+pub use lists::WantedList;
 pub use spool::{Pending, Spool, SpoolError, SpoolLimits};
 pub use uplink::{Downlink, Uplink};
 

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::enrol::why_closed;
 use super::framing::{FrameReader, write};
+use super::lists::{self, WantedList};
 use super::spool::{Spool, SpoolError};
 use super::uplink::Downlink;
 use super::{Identity, ReportError, lane, now};
@@ -36,6 +37,8 @@ pub(super) struct Link {
     pub status: Arc<dyn Fn() -> HostStatus + Send + Sync>,
     pub down: mpsc::Sender<Downlink>,
     pub answers: mpsc::Receiver<Message>,
+    /// Lists of indicators that are to be fetched.
+    pub lists: mpsc::Receiver<WantedList>,
     pub beat: Arc<Notify>,
     pub stop: watch::Receiver<bool>,
     pub ready: watch::Receiver<u64>,
@@ -177,6 +180,9 @@ async fn exchange(
     let mut urgent = pin!(of(Lane::Urgent));
     let mut lifecycle = pin!(of(Lane::Lifecycle));
     let mut bulk = pin!(of(Lane::Bulk));
+    // What was wanted of an earlier session is wanted again once its end was heard of.
+    while link.lists.try_recv().is_ok() {}
+    let mut fetching = pin!(lists::run(connection, &mut link.lists, &link.down));
     let mut listening = pin!(listen(reader, &link.down));
     let mut speaking = pin!(speak(send, &link.status, &mut link.answers, &link.beat, sleep(renew_in), request));
     tokio::select! {
@@ -184,6 +190,7 @@ async fn exchange(
         _ = stop.wait_for(|stop| *stop) => Ok(None),
         ended = &mut listening => ended.map(Some),
         ended = &mut speaking => ended.map(|()| None),
+        ended = &mut fetching => ended.map(|()| None),
         ended = &mut urgent => ended.map(|()| None),
         ended = &mut lifecycle => ended.map(|()| None),
         ended = &mut bulk => ended.map(|()| None),

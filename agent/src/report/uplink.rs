@@ -6,7 +6,7 @@ use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use picket_model::{Command, HostStatus};
+use picket_model::{Command, HostStatus, Sha256};
 use picket_wire::v1::message::{BundleAnswer, CommandAnswer};
 use picket_wire::{Message, RefusalCode};
 use quinn::VarInt;
@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::backoff::{Backoff, GOOD_AFTER, chance};
 use super::dial::dial;
+use super::lists::WantedList;
 use super::session::{self, Broken, Done, Link};
 use super::spool::Spool;
 use super::{Identity, ReportError};
@@ -30,8 +31,16 @@ const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 #[derive(Clone, PartialEq, Debug)]
 pub enum Downlink {
     Bundle(Vec<u8>),
-    Command { id: u64, command: Command },
+    Command {
+        id: u64,
+        command: Command,
+    },
     AuditHead(Vec<u8>),
+    /// A list of indicators was fetched; or why it was not, this time.
+    List {
+        sha256: Sha256,
+        outcome: Result<(), String>,
+    },
     Connected,
     Disconnected,
 }
@@ -39,6 +48,7 @@ pub enum Downlink {
 /// Dropping it stops the link; `stop` also waits until the coordinator was told.
 pub struct Uplink {
     answers: mpsc::Sender<Message>,
+    lists: mpsc::Sender<WantedList>,
     beat: Arc<Notify>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -54,6 +64,7 @@ impl Uplink {
         let failed = |error: std::io::Error| ReportError::Start(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (answers, queued) = mpsc::channel(ANSWERS_MAX);
+        let (lists, wanted) = mpsc::channel(picket_policy::limits::LISTS_MAX);
         let (down, mut coming) = mpsc::channel(1);
         let (stop, stopped) = watch::channel(false);
         let beat = Arc::new(Notify::new());
@@ -74,6 +85,7 @@ impl Uplink {
             status,
             down,
             answers: queued,
+            lists: wanted,
             beat: Arc::clone(&beat),
             stop: stopped,
             ready,
@@ -89,7 +101,7 @@ impl Uplink {
             });
         };
         let thread = thread::Builder::new().name("uplink".into()).spawn(work).map_err(failed)?;
-        Ok(Self { answers, beat, stop, thread: Some(thread) })
+        Ok(Self { answers, lists, beat, stop, thread: Some(thread) })
     }
 
     pub fn answer_bundle(&self, version: u64, accepted: bool, detail: String) {
@@ -103,6 +115,13 @@ impl Uplink {
     fn answer(&self, message: Message) {
         if let Err(error) = self.answers.try_send(message) {
             tracing::warn!(%error, "an answer to the coordinator was dropped; the action itself is reported as a record");
+        }
+    }
+
+    /// Fetches a list over this session; with the next one it has to be wanted again.
+    pub fn fetch(&self, list: WantedList) {
+        if let Err(error) = self.lists.try_send(list) {
+            tracing::warn!(%error, "a list of indicators is not fetched yet");
         }
     }
 

@@ -4,9 +4,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use picket_detect::{Detector, IndicatorSource, RuleSource};
+use picket_detect::{Detector, Gathering, IndicatorSource, RuleError, RuleSource};
 use picket_model::{BundleVersion, Timestamp};
-use picket_policy::{Authority, Bundle, Verified, VerifyingKey};
+use picket_policy::{Authority, Bundle, BundleError, Verified, VerifyingKey};
+
+use super::lists::Lists;
+use super::status::{BROKEN_LISTS, BROKEN_RULES};
+use crate::report::WantedList;
 
 /// A bundle that passed every check, ready to take over.
 pub struct Ready {
@@ -17,13 +21,76 @@ pub struct Ready {
 /// What the kept bundle gives at the start.
 pub struct Kept {
     pub ready: Ready,
-    /// Why its rules do not count and the shipped pack does: another build may not know every word of them any more.
-    pub broken_rules: Option<String>,
+    /// What of its rules and lists does not count, and why: another build may not know every word of them any more. The
+    /// shipped pack takes the place of its rules.
+    pub broken: Vec<(&'static str, String)>,
+}
+
+/// What came of a bundle that was looked at.
+pub enum Offered {
+    /// It passed every check.
+    Ready(Box<Prepared>),
+    /// It is good so far, and names lists of indicators that are not here.
+    Wants {
+        name: String,
+        version: BundleVersion,
+        lists: Vec<WantedList>,
+    },
+    Refused(String),
+}
+
+/// A bundle that may be kept and take over.
+pub struct Prepared {
+    verified: Verified,
+    ready: Ready,
+}
+
+/// Checks and compiles bundles, on whatever thread: that takes seconds for large ones.
+#[derive(Clone)]
+pub struct Checker {
+    trusted: Vec<VerifyingKey>,
+    lists: Lists,
+}
+
+impl Checker {
+    /// A bundle that is to follow `current`.
+    pub fn offered(&self, bytes: &[u8], current: Option<BundleVersion>, now: Timestamp) -> Offered {
+        self.looked_at(picket_policy::accept(bytes, &self.trusted, current, now))
+    }
+
+    /// The kept bundle once more, now that its lists are here.
+    pub fn kept(&self, bytes: &[u8]) -> Offered {
+        self.looked_at(picket_policy::verify(bytes, &self.trusted))
+    }
+
+    fn looked_at(&self, verified: Result<Verified, BundleError>) -> Offered {
+        let verified = match verified {
+            Ok(verified) => verified,
+            Err(error) => return Offered::Refused(error.to_string()),
+        };
+        let Bundle { name, version, indicator_lists, .. } = &verified.bundle;
+        match self.lists.missing(indicator_lists) {
+            Err(error) => return Offered::Refused(format!("its lists of indicators cannot be kept: {error}")),
+            Ok(lists) if !lists.is_empty() => return Offered::Wants { name: name.clone(), version: *version, lists },
+            Ok(_) => {}
+        }
+        match self.compile(&verified) {
+            Ok(ready) => Offered::Ready(Box::new(Prepared { verified, ready })),
+            Err(why) => Offered::Refused(why),
+        }
+    }
+
+    fn compile(&self, verified: &Verified) -> Result<Ready, String> {
+        let authority = Authority::new(verified).map_err(|e| e.to_string())?;
+        let mut indicators = Gathering::default();
+        self.lists.gather(&verified.bundle.indicator_lists, &mut indicators)?;
+        Ok(Ready { authority, detector: rules(verified, indicators)? })
+    }
 }
 
 pub struct Keeper {
     path: PathBuf,
-    trusted: Vec<VerifyingKey>,
+    checker: Checker,
     current: Option<Verified>,
 }
 
@@ -32,9 +99,10 @@ impl Keeper {
     pub fn open(state_dir: &Path, policy_key: [u8; 32]) -> anyhow::Result<Self> {
         let key = VerifyingKey::from_bytes(&policy_key)
             .context("the identity's policy key is no Ed25519 key; enrol this host again")?;
-        let mut keeper = Self { path: state_dir.join("bundle"), trusted: vec![key], current: None };
+        let checker = Checker { trusted: vec![key], lists: Lists::new(state_dir) };
+        let mut keeper = Self { path: state_dir.join("bundle"), checker, current: None };
         match std::fs::read(&keeper.path) {
-            Ok(bytes) => match picket_policy::verify(&bytes, &keeper.trusted) {
+            Ok(bytes) => match picket_policy::verify(&bytes, &keeper.checker.trusted) {
                 Ok(verified) => keeper.current = Some(verified),
                 Err(error) => {
                     tracing::error!(%error, path = %keeper.path.display(), "the kept bundle does not verify and is set aside");
@@ -63,18 +131,45 @@ impl Keeper {
     pub fn ready(&self) -> anyhow::Result<Option<Kept>> {
         let Some(verified) = &self.current else { return Ok(None) };
         let authority = Authority::new(verified)?;
-        Ok(Some(match rules(verified) {
-            Ok(detector) => Kept { ready: Ready { authority, detector }, broken_rules: None },
-            Err(why) => Kept { ready: Ready { authority, detector: pack_only()? }, broken_rules: Some(why) },
-        }))
+        let mut broken = Vec::new();
+        let mut indicators = Gathering::default();
+        if let Err(why) = self.checker.lists.gather(&verified.bundle.indicator_lists, &mut indicators) {
+            broken.push((BROKEN_LISTS, why));
+            indicators = Gathering::default();
+        }
+        let detector = match rules(verified, indicators) {
+            Ok(detector) => detector,
+            Err(why) => {
+                broken.push((BROKEN_RULES, why));
+                pack_only()?
+            }
+        };
+        Ok(Some(Kept { ready: Ready { authority, detector }, broken }))
     }
 
-    /// Checks a new bundle and keeps it; an error leaves everything as it was and says why.
-    pub fn accept(&mut self, bytes: &[u8], now: Timestamp) -> Result<Ready, String> {
-        let verified = picket_policy::accept(bytes, &self.trusted, self.version(), now).map_err(|e| e.to_string())?;
-        let ready = compile(&verified)?;
-        crate::whole::write(&self.path, bytes)
+    /// The kept bundle's bytes and the lists that it wants and this host has not: lost, or changed on disk.
+    pub fn wanting(&self) -> Option<(Vec<u8>, Vec<WantedList>)> {
+        let verified = self.current.as_ref()?;
+        let lists = self.checker.lists.missing(&verified.bundle.indicator_lists).ok()?;
+        (!lists.is_empty()).then(|| (verified.bytes.clone(), lists))
+    }
+
+    /// For another thread.
+    pub fn checker(&self) -> Checker {
+        self.checker.clone()
+    }
+
+    /// Keeps a bundle that was checked; an error leaves everything as it was and says why.
+    pub fn keep(&mut self, prepared: Prepared) -> Result<Ready, String> {
+        let Prepared { verified, ready } = prepared;
+        // Another may have been kept while this one was compiled; the kept one itself may come again with its lists.
+        let offered = verified.bundle.version;
+        if let Some(have) = self.version().filter(|have| offered < *have) {
+            return Err(BundleError::Older { have, offered }.to_string());
+        }
+        crate::whole::write(&self.path, &verified.bytes)
             .map_err(|e| format!("cannot keep it at {}: {e}", self.path.display()))?;
+        self.checker.lists.keep_only(&verified.bundle.indicator_lists);
         self.current = Some(verified);
         Ok(ready)
     }
@@ -82,15 +177,10 @@ impl Keeper {
 
 /// The rules that count while there is no bundle: the pack that came with this build, and no power to act.
 pub fn pack_only() -> anyhow::Result<Detector> {
-    detector(&picket_detect::pack(), &IndicatorSource::default()).map_err(|why| anyhow::anyhow!(why))
+    detector(&picket_detect::pack(), Gathering::default()).map_err(|why| anyhow::anyhow!(why))
 }
 
-fn compile(verified: &Verified) -> Result<Ready, String> {
-    let authority = Authority::new(verified).map_err(|e| e.to_string())?;
-    Ok(Ready { authority, detector: rules(verified)? })
-}
-
-fn rules(verified: &Verified) -> Result<Detector, String> {
+fn rules(verified: &Verified, mut gathered: Gathering) -> Result<Detector, String> {
     let Bundle { rules, indicators, .. } = &verified.bundle;
     let rules: Vec<_> =
         rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
@@ -102,14 +192,17 @@ fn rules(verified: &Verified) -> Result<Detector, String> {
         urls: indicators.urls.clone(),
         file_names: indicators.file_names.clone(),
     };
-    detector(&rules, &indicators)
+    gathered.texts(&indicators).map_err(|errors| told(&errors))?;
+    detector(&rules, gathered)
 }
 
-fn detector(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Detector, String> {
-    Detector::of_host(rules, indicators).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        format!("{} of its rules do not compile:\n{}", errors.len(), lines.join("\n"))
-    })
+fn detector(rules: &[RuleSource], indicators: Gathering) -> Result<Detector, String> {
+    Detector::of_host_gathered(rules, indicators).map_err(|errors| told(&errors))
+}
+
+fn told(errors: &[RuleError]) -> String {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    format!("{} of its rules do not compile:\n{}", errors.len(), lines.join("\n"))
 }
 
 #[cfg(test)]

@@ -142,12 +142,12 @@ impl Engine {
         let Links { spool, shared, peace, pool } = links;
         let host = identity.host();
         let mut decide = Decide::new(host, std::process::id(), super::ids::source());
-        let (detector, broken_rules) = match keeper.ready()? {
-            Some(Kept { ready: Ready { authority, detector }, broken_rules }) => {
+        let (detector, broken) = match keeper.ready()? {
+            Some(Kept { ready: Ready { authority, detector }, broken }) => {
                 decide.adopt(authority);
-                (detector, broken_rules)
+                (detector, broken)
             }
-            None => (bundles::pack_only()?, None),
+            None => (bundles::pack_only()?, Vec::new()),
         };
         let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
         let options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
@@ -179,9 +179,9 @@ impl Engine {
         engine.recall();
         engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
         engine.sight(Sight::of(source));
-        if let Some(why) = broken_rules {
-            engine.shared.change(|status| status.blind_spots.push(status::BROKEN_RULES.to_owned()));
-            engine.speak("bundle rules do not compile", &format!("{}; {why}", status::BROKEN_RULES));
+        for (spot, why) in broken {
+            engine.shared.change(|status| status.blind_spots.push(spot.to_owned()));
+            engine.speak("bundle rules do not compile", &format!("{spot}; {why}"));
         }
         engine.set_interest();
         engine.resume_maintenance();

@@ -18,6 +18,14 @@ use crate::facts;
 /// Stands among what a host cannot see until another bundle is in force.
 pub const BROKEN_RULES: &str = "what the bundle's own rules would see: this build does not compile them, the rules that came with it count instead";
 
+/// The same of its lists of indicators, until they were fetched again.
+pub const BROKEN_LISTS: &str = "what the bundle's lists of indicators would find: they are not on this host";
+
+/// Whether this stands among what a host cannot see because of the bundle's own rules.
+pub fn is_broken(spot: &str) -> bool {
+    [BROKEN_RULES, BROKEN_LISTS].contains(&spot)
+}
+
 /// The status that threads share; the engine writes, the uplink reads.
 pub struct Shared(Mutex<HostStatus>);
 
@@ -52,9 +60,7 @@ impl Shared {
     /// What the sensor sees now. What stands there because of the rules stays. True when the coverage is another.
     pub fn see(&self, coverage: &[Coverage], mut blind_spots: Vec<String>) -> bool {
         let mut status = unpoisoned(&self.0);
-        if status.blind_spots.iter().any(|spot| spot == BROKEN_RULES) {
-            blind_spots.push(BROKEN_RULES.to_owned());
-        }
+        blind_spots.extend(status.blind_spots.iter().filter(|spot| is_broken(spot)).cloned());
         status.blind_spots = blind_spots;
         let changed = status.coverage != coverage;
         status.coverage = coverage.to_vec();

@@ -8,7 +8,7 @@ use picket_model::{Event, Interest, LossCount, Timestamp};
 use crate::compile::{Options, Set, Targets};
 use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows, Side, Told, event_bytes};
 use crate::error::RuleError;
-use crate::indicator::{IndicatorSource, Indicators};
+use crate::indicator::{Gathering, IndicatorSource, Indicators};
 use crate::rule::{EventHost, Exception, Hit, Rule, RuleSource, Scope, Subject};
 use crate::sigma::binding::Placeholders;
 use crate::sigma::class::Class;
@@ -62,19 +62,34 @@ impl Detector {
         indicators: &IndicatorSource,
         options: &Options,
     ) -> Result<Self, Vec<RuleError>> {
-        let (set, mut errors) = crate::compile::compile(rules, options);
-        match Indicators::compile(indicators) {
-            Ok(indicators) if errors.is_empty() => Ok(Self::of(set, indicators)),
-            indicators => {
-                errors.extend(indicators.err().into_iter().flatten());
-                Err(errors)
-            }
+        let mut gathering = Gathering::default();
+        let malformed = gathering.texts(indicators).err().unwrap_or_default();
+        let mut compiled = Self::compile_gathered(rules, gathering, options);
+        if !malformed.is_empty() {
+            compiled = Err(compiled.err().into_iter().flatten().chain(malformed).collect());
         }
+        compiled
+    }
+
+    /// As `compile_with`, with indicators that were gathered before.
+    pub fn compile_gathered(
+        rules: &[RuleSource],
+        indicators: Gathering,
+        options: &Options,
+    ) -> Result<Self, Vec<RuleError>> {
+        let (set, errors) = crate::compile::compile(rules, options);
+        if errors.is_empty() { Ok(Self::of(set, indicators.finish())) } else { Err(errors) }
     }
 
     /// As a host runs them: without the correlations of the estate.
     pub fn of_host(rules: &[RuleSource], indicators: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
         Self::compile_with(rules, indicators, &Options { scope: Some(Scope::Host), ..Options::default() })
+    }
+
+    /// The same with indicators that were gathered before.
+    pub fn of_host_gathered(rules: &[RuleSource], indicators: Gathering) -> Result<Self, Vec<RuleError>> {
+        let options = Options { scope: Some(Scope::Host), ..Options::default() };
+        Self::compile_gathered(rules, indicators, &options)
     }
 
     /// As the coordinator runs them over the events of all hosts: correlations of the estate, and nothing else.

@@ -24,7 +24,7 @@ pub use compile::{Options, Targets};
 pub use correlation::{CorrelationLimits, LostWindows};
 pub use detector::{Detector, Lenient};
 pub use error::RuleError;
-pub use indicator::{IndicatorSource, Indicators};
+pub use indicator::{Gathering, IndicatorSource, Indicators, ListError, ListKind, ListReader, ListWriter};
 pub use inventory::{Inventory, ResponseClass, Tier, Volume};
 pub use pack::{pack, pack_tests};
 pub use rule::{EventHost, Exception, Hit, Rule, RuleSource, Scope, Subject};

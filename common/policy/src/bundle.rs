@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use ed25519_dalek::SigningKey;
-use picket_model::{ActionKind, BundleVersion, Timestamp};
+use picket_model::{ActionKind, BundleVersion, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope;
@@ -27,6 +27,17 @@ pub enum Conservative {
 pub struct RuleText {
     pub file: String,
     pub text: String,
+}
+
+/// A list of indicators that travels beside the bundle: the host fetches it, and what does not have this digest is not it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListRef {
+    /// One of the names of [`IndicatorTexts::lists`].
+    pub kind: String,
+    pub sha256: Sha256,
+    pub bytes: u64,
+    pub entries: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -83,6 +94,9 @@ pub struct Bundle {
     pub rules: Vec<RuleText>,
     #[serde(default)]
     pub indicators: IndicatorTexts,
+    /// Indicators beyond what fits in here. The bundle is in force once they are there. Left out where there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indicator_lists: Vec<ListRef>,
     /// Action word to how many autonomous acts of it one host may see in an hour; absent means [`BUDGET_DEFAULT`].
     #[serde(default)]
     pub budgets: BTreeMap<String, u32>,

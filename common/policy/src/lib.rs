@@ -16,7 +16,7 @@ mod protect;
 mod shipped;
 
 pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
-pub use bundle::{Bundle, Conservative, IndicatorTexts, Protected, RuleText};
+pub use bundle::{Bundle, Conservative, IndicatorTexts, ListRef, Protected, RuleText};
 pub use envelope::{Verified, accept, verify};
 pub use error::{BundleError, PolicyError};
 pub use judge::{Authority, Authorized, Grounds, Judgement, Target};

@@ -18,6 +18,14 @@ pub const RULE_BYTES_MAX: usize = 64 * 1024;
 pub const INDICATORS_MAX: usize = 50_000;
 /// One indicator: a domain has 253 bytes, a digest 64.
 pub const INDICATOR_BYTES_MAX: usize = 256;
+/// Lists of indicators beside the bundle: one or two for each feed.
+pub const LISTS_MAX: usize = 64;
+/// Entries of all lists together: 17 bytes of the agent's memory each, so that a million leave it within its 60 MB.
+pub const LISTED_MAX: u64 = 2_000_000;
+/// One list: a million URLs.
+pub const LIST_BYTES_MAX: u64 = 96 * 1024 * 1024;
+/// All lists together, on every host's disk.
+pub const LISTS_BYTES_MAX: u64 = 192 * 1024 * 1024;
 /// Protected executables, protected paths and watched files, each.
 pub const PATHS_MAX: usize = 1_000;
 /// `PATH_MAX` of Linux.
@@ -51,6 +59,7 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     at_most("policies in bytes", bundle.policies.len(), POLICIES_BYTES_MAX)?;
     rules(bundle)?;
     indicators(bundle)?;
+    lists(bundle)?;
     for (what, paths) in [
         ("protected.executables", &bundle.protected.executables),
         ("protected.paths", &bundle.protected.paths),
@@ -105,6 +114,24 @@ fn indicators(bundle: &Bundle) -> Result<(), BundleError> {
         .iter()
         .flat_map(|(_, list)| list.iter())
         .try_for_each(|text| at_most("an indicator in bytes", text.len(), INDICATOR_BYTES_MAX))
+}
+
+fn lists(bundle: &Bundle) -> Result<(), BundleError> {
+    let lists = &bundle.indicator_lists;
+    at_most("lists of indicators", lists.len(), LISTS_MAX)?;
+    let limit = |what: &str, found: u64, limit: u64| {
+        if found > limit { Err(BundleError::Limit { what: what.to_owned(), found, limit }) } else { Ok(()) }
+    };
+    let kinds = bundle.indicators.lists().map(|(kind, _)| kind);
+    for list in lists {
+        if !kinds.contains(&list.kind.as_str()) {
+            let reason = format!("{:?} is no kind of indicators; there are {}", list.kind, kinds.join(", "));
+            return Err(BundleError::Field { field: "indicator_lists.kind".to_owned(), reason });
+        }
+        limit("a list of indicators in bytes", list.bytes, LIST_BYTES_MAX)?;
+    }
+    limit("listed indicators", lists.iter().map(|list| list.entries).fold(0, u64::saturating_add), LISTED_MAX)?;
+    limit("lists of indicators in bytes", lists.iter().map(|list| list.bytes).sum(), LISTS_BYTES_MAX)
 }
 
 fn absolute(what: &str, paths: &[String]) -> Result<(), BundleError> {

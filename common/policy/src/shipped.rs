@@ -69,6 +69,7 @@ impl Bundle {
             policies: policies.to_owned(),
             rules: Vec::new(),
             indicators: settings.indicators,
+            indicator_lists: Vec::new(),
             budgets: settings.budgets,
             lease_action_ms: settings.lease_action_ms,
             protected: settings.protected,

@@ -32,6 +32,8 @@ pub const BATCH_RECORDS_MAX: usize = 64;
 pub const UPLINK_FRAME_BYTES_MAX: usize = RECORD_BYTES_MAX + 64 * 1024;
 /// What a coordinator may send in one frame: a bundle with its rules and indicators.
 pub const DOWNLINK_FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Of a list of indicators at once: a million hashes are 64 parts, and no session holds much more than what it sends.
+pub const LIST_PART_BYTES_MAX: usize = 256 * 1024;
 /// What a peer without a certificate may send: a signing request and facts.
 pub const ENROL_FRAME_BYTES_MAX: usize = 64 * 1024;
 

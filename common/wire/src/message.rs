@@ -4,7 +4,9 @@
 use thiserror::Error;
 
 use crate::frame::{FrameError, decode_frame, encode_frame};
-use crate::limits::{BATCH_RECORDS_MAX, BLOB_BYTES_MAX, Invalid, LIST_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, check};
+use crate::limits::{
+    BATCH_RECORDS_MAX, BLOB_BYTES_MAX, Invalid, LIST_MAX, LIST_PART_BYTES_MAX, RECORD_BYTES_MAX, TEXT_BYTES_MAX, check,
+};
 use crate::v1::message as m;
 pub use crate::v1::message::RefusalCode;
 
@@ -76,6 +78,8 @@ messages! {
     13 Renewed m::Renewed,
     14 Refused m::Refused,
     15 AuditHead m::AuditHead,
+    16 ListRequest m::ListRequest,
+    17 ListPart m::ListPart,
 }
 
 fn take<'a, T: serde::Deserialize<'a>>(kind: u16, payload: &'a [u8]) -> Result<T, MessageError> {
@@ -112,7 +116,13 @@ impl Message {
             Self::Renew(m) => check("renew.csr", m.csr_der.len(), BLOB_BYTES_MAX),
             Self::Renewed(m) => check("renewed.certificate", m.certificate_der.len(), BLOB_BYTES_MAX),
             Self::AuditHead(m) => check("audit_head", m.bytes.len(), BLOB_BYTES_MAX),
-            Self::Hello(_) | Self::Ack(_) | Self::Heartbeat(_) | Self::Bundle(_) | Self::Command(_) => Ok(()),
+            Self::ListPart(m) => check("list_part", m.bytes.len(), LIST_PART_BYTES_MAX),
+            Self::Hello(_)
+            | Self::Ack(_)
+            | Self::Heartbeat(_)
+            | Self::Bundle(_)
+            | Self::Command(_)
+            | Self::ListRequest(_) => Ok(()),
         }
     }
 }

@@ -263,6 +263,8 @@ fn messages() -> Vec<Message> {
         Message::Renewed(m::Renewed { certificate_der: vec![4] }),
         Message::Refused(m::Refused { code: m::RefusalCode::Gap, detail: "gap".into(), expected: 5 }),
         Message::AuditHead(m::AuditHead { bytes: vec![5] }),
+        Message::ListRequest(m::ListRequest { sha256: [7; 32], offset: 5 }),
+        Message::ListPart(m::ListPart { sha256: [7; 32], offset: 5, total: 9, bytes: vec![1, 2, 3, 4] }),
     ]
 }
 

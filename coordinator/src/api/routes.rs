@@ -17,6 +17,8 @@ use super::service::{Answer, Filter, IsolateRequest, LIMIT_MAX, Refused, Service
 
 /// A bundle with its rules and indicators, as the agents' downlink takes it.
 const BODY_BYTES_MAX: usize = picket_wire::limits::DOWNLINK_FRAME_BYTES_MAX;
+/// One list of indicators, which is held whole while it is checked.
+const LIST_BYTES_MAX: usize = picket_policy::limits::LIST_BYTES_MAX as usize;
 /// Notes are sentences, not documents.
 const NOTE_BYTES_MAX: usize = 4096;
 
@@ -71,6 +73,7 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             }),
         )
         .route("/v1/policy", get(|State(s): Svc| call(move || s.policy())).post(apply_policy))
+        .route("/v1/lists", post(take_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)))
         .route("/v1/rules", get(|State(s): Svc| call(move || s.rules())))
         .route("/v1/tokens", post(token))
         .route("/v1/audit", get(audit))
@@ -177,6 +180,11 @@ async fn isolate(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body
 async fn apply_policy(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {
     let bytes = body.map_err(invalid)?;
     call(move || s.apply_policy(&who, &bytes)).await
+}
+
+async fn take_list(State(s): Svc, body: Result<Bytes, BytesRejection>) -> Json2 {
+    let bytes = body.map_err(invalid)?;
+    call(move || s.take_list(&bytes)).await
 }
 
 async fn token(State(s): Svc, Extension(Analyst(who)): Who, body: Body<TokenRequest>) -> Json2 {

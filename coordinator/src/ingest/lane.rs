@@ -1,12 +1,12 @@
-//! Owns: one lane of one host: batches in, stored durably, acknowledged in order.
+//! Owns: one lane of one host: batches in, stored durably, acknowledged in order; or the stream that asks for lists.
 //! Never: an acknowledgement before the store's word; a record that speaks for another host.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use picket_model::{HostId, Lane, Record, Timestamp};
-use picket_wire::limits::UPLINK_FRAME_BYTES_MAX;
-use picket_wire::v1::message::{Ack, Batch};
+use picket_wire::limits::{LIST_PART_BYTES_MAX, UPLINK_FRAME_BYTES_MAX};
+use picket_wire::v1::message::{Ack, Batch, ListPart, ListRequest};
 use picket_wire::{Header, Message, RefusalCode, decode_record};
 use quinn::{RecvStream, SendStream};
 use tokio::sync::Semaphore;
@@ -75,8 +75,17 @@ impl Desk {
                 self.claim(lane, &batch)?;
                 Ok(Some(self.store(batch).await?))
             }
+            Some(Message::ListRequest(request)) if lane.is_none() => Ok(Some(self.list_part(request).await?)),
             Some(other) => Err(End::malformed(format!("{} on a lane's stream", other.word()))),
         }
+    }
+
+    /// A stream that no batch came on may ask for lists.
+    async fn list_part(&self, ListRequest { sha256, offset }: ListRequest) -> Result<Message, End> {
+        let inbox = Arc::clone(&self.hall.services.inbox);
+        let read = tokio::task::spawn_blocking(move || inbox.list_part(&sha256, offset, LIST_PART_BYTES_MAX)).await;
+        let (bytes, total) = read.map_err(End::internal)?.unwrap_or_default();
+        Ok(Message::ListPart(ListPart { sha256, offset, total, bytes }))
     }
 
     /// The first batch says which lane this stream is; no other stream may be the same.

@@ -53,8 +53,8 @@ pub(super) const STOP_DEADLINE: Duration = Duration::from_secs(5);
 /// Three keep-alives of an agent (15 s) may be lost; a silent peer is gone after the fourth.
 pub(super) const IDLE_TIMEOUT_MS: u32 = 60_000;
 
-/// The control stream and one for each lane; nothing travels in one direction only.
-pub(super) const STREAMS_MAX: u32 = 4;
+/// The control stream, one for each lane and one for lists of indicators; nothing travels in one direction only.
+pub(super) const STREAMS_MAX: u32 = 5;
 /// What a peer may have sent that we have not read, all streams together: with `SEND_WINDOW`, four frames of
 /// `SMALL_FRAME_BYTES` being read and the connection's own 45 KiB it pins under 700 KiB.
 pub(super) const RECEIVE_WINDOW: u32 = 256 * 1024;

@@ -40,6 +40,9 @@ pub trait Inbox: Send + Sync {
     /// The signed bundle that hosts shall have, to be pushed where the version differs. Asked once, when serving begins;
     /// later ones come through `Sessions::push_bundle`.
     fn bundle(&self) -> Option<Vec<u8>>;
+    /// Of a list of indicators up to `max` bytes from `offset` on, and how many it has; `None` where there is none such.
+    /// Called where blocking is allowed.
+    fn list_part(&self, sha256: &[u8; 32], offset: u64, max: usize) -> Option<(Vec<u8>, u64)>;
     /// A host is about to join: its row is stored only after this. Called where blocking is allowed, and may block; an
     /// error refuses the host.
     fn enrolling(&self, host: HostId, facts: &HostFacts) -> Result<(), String>;

@@ -11,6 +11,7 @@ use picket_model::{HostId, IncidentId, Timestamp};
 use picket_policy::{Bundle, Verified, VerifyingKey};
 use serde_json::{Value, json};
 
+use super::lists::Lists;
 use super::rows::{self, CommandRow, StatusRow};
 use crate::api::Refused;
 use crate::audit::AuditLog;
@@ -44,6 +45,7 @@ pub struct Desk {
     pub audit: Arc<AuditLog>,
     pub sessions: Sessions,
     pub policy_key: VerifyingKey,
+    pub lists: Lists,
     policy: Mutex<Option<Arc<Policy>>>,
     statuses: Mutex<HashMap<HostId, StatusRow>>,
     /// The orders that left with the host's present session.
@@ -64,6 +66,7 @@ pub struct Parts {
     pub state: Arc<dyn StateStore>,
     pub audit: Arc<AuditLog>,
     pub policy_key: VerifyingKey,
+    pub lists: Lists,
     pub wake: super::brain::Wake,
 }
 
@@ -95,6 +98,7 @@ impl Desk {
             audit: parts.audit,
             sessions: Sessions::default(),
             policy_key: parts.policy_key,
+            lists: parts.lists,
             policy: Mutex::new(None),
             statuses: Mutex::new(statuses),
             sent: Mutex::default(),

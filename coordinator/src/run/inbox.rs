@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{ActionState, CommandKind, HostFacts, HostId, HostStatus};
+use picket_model::{ActionState, CommandKind, HostFacts, HostId, HostStatus, Sha256};
 
 use super::desk::{Desk, now, unpoisoned};
 use super::rows::{self, StatusRow};
@@ -62,6 +62,10 @@ impl Inbox for Desks {
 
     fn bundle(&self) -> Option<Vec<u8>> {
         self.0.policy().map(|policy| policy.verified.bytes.clone())
+    }
+
+    fn list_part(&self, sha256: &[u8; 32], offset: u64, max: usize) -> Option<(Vec<u8>, u64)> {
+        self.0.lists.part(&Sha256(*sha256), offset, max)
     }
 
     fn enrolling(&self, host: HostId, facts: &HostFacts) -> Result<(), String> {

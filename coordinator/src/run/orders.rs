@@ -9,6 +9,7 @@ use picket_model::{
 use serde_json::json;
 
 use super::desk::{Desk, now, unpoisoned};
+use super::lists::Taken;
 use super::rows::{self, ActionRow, CommandRow};
 use crate::api::{Answer, IsolateRequest, Refused, Status};
 use crate::audit::Line;
@@ -226,6 +227,14 @@ impl Desk {
             Refused::new(Status::Invalid, why, "nothing was changed; `picket rules check` shows the same errors")
         })?;
         let bundle = &policy.verified.bundle;
+        let missing = self.lists.missing(&bundle.indicator_lists).len();
+        if missing > 0 {
+            return Err(Refused::new(
+                Status::Invalid,
+                format!("{missing} of its lists of indicators are not here, and no host would get them"),
+                "nothing was changed; keep the folder FILE.lists beside the bundle, as `picket policy sign` wrote it",
+            ));
+        }
         self.record(
             who,
             "policy",
@@ -233,7 +242,15 @@ impl Desk {
             &format!("{} version {}", bundle.name, bundle.version),
         )?;
         let policy = self.adopt(policy)?;
+        self.lists.keep_only(&policy.verified.bundle.indicator_lists);
         Ok(Self::policy_json(&policy))
+    }
+
+    /// A list of indicators, for a bundle to come.
+    pub fn order_list(&self, bytes: &[u8]) -> Answer {
+        let refused = |why| Refused::new(Status::Invalid, why, "`picket policy sign --indicators` makes lists");
+        let Taken { sha256, kind, entries } = self.lists.take(bytes).map_err(refused)?;
+        Ok(json!({"sha256": sha256, "kind": kind, "entries": entries}))
     }
 
     pub fn order_token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer {

@@ -97,6 +97,10 @@ impl Service for Desk {
         self.order_policy(who, bundle)
     }
 
+    fn take_list(&self, bytes: &[u8]) -> Answer {
+        self.order_list(bytes)
+    }
+
     fn token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer {
         self.order_token(who, ttl_s, uses)
     }

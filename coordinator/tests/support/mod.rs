@@ -53,6 +53,7 @@ pub struct Heard {
     pub bundle_answers: Mutex<Vec<(HostId, u64, bool, String)>>,
     pub command_answers: Mutex<Vec<(HostId, u64, bool, String)>>,
     pub bundle: Mutex<Option<Vec<u8>>>,
+    pub lists: Mutex<std::collections::HashMap<[u8; 32], Vec<u8>>>,
 }
 
 impl Inbox for Heard {
@@ -70,6 +71,12 @@ impl Inbox for Heard {
     }
     fn bundle(&self) -> Option<Vec<u8>> {
         self.bundle.lock().unwrap().clone()
+    }
+    fn list_part(&self, sha256: &[u8; 32], offset: u64, max: usize) -> Option<(Vec<u8>, u64)> {
+        let lists = self.lists.lock().unwrap();
+        let whole = lists.get(sha256)?;
+        let from = usize::try_from(offset).unwrap();
+        Some((whole[from..whole.len().min(from + max)].to_vec(), whole.len() as u64))
     }
     fn enrolling(&self, host: HostId, facts: &HostFacts) -> Result<(), String> {
         if self.refusing.load(Ordering::SeqCst) {

@@ -6,7 +6,7 @@ use picket_policy::{Grounds, Judgement};
 
 use super::{Around, Engine, now, stated};
 use crate::decide::Order;
-use crate::run::bundles::Ready;
+use crate::run::bundles::{Keeper, Prepared, Ready};
 use crate::run::status;
 
 impl Engine {
@@ -50,24 +50,36 @@ impl Engine {
         (true, "refused".to_owned())
     }
 
-    /// A bundle from the coordinator: its version, whether it is in force now, and why not.
-    pub fn bundle(&mut self, bytes: &[u8]) -> (u64, bool, String) {
-        match self.keeper.accept(bytes, now()) {
+    /// A bundle was checked and compiled beside: the version in force, whether it is this one, and why not.
+    pub fn prepared(&mut self, prepared: Prepared) -> (u64, bool, String) {
+        match self.keeper.keep(prepared) {
             Ok(Ready { authority, detector }) => {
                 let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
                 self.decide.adopt(authority);
                 self.detect.replace(detector);
                 self.set_interest();
-                self.shared.change(|status| status.blind_spots.retain(|spot| spot != status::BROKEN_RULES));
+                self.shared.change(|status| status.blind_spots.retain(|spot| !status::is_broken(spot)));
                 self.speak("bundle accepted", &format!("{name} version {version}"));
                 self.refresh();
                 (version.0, true, String::new())
             }
-            Err(why) => {
-                self.speak("bundle refused", &why);
-                (self.keeper.version().map_or(0, |version| version.0), false, why)
-            }
+            Err(why) => self.refused(why),
         }
+    }
+
+    /// It does not count, and the one before it goes on.
+    pub fn refused(&mut self, why: String) -> (u64, bool, String) {
+        self.speak("bundle refused", &why);
+        (self.keeper.version().map_or(0, |version| version.0), false, why)
+    }
+
+    /// A bundle is looked at beside everything else, or waits for something.
+    pub fn bundle_stands(&mut self, what: &str, detail: &str) {
+        self.speak(what, detail);
+    }
+
+    pub fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     /// A signed head of the coordinator's audit log, kept where the coordinator cannot take it back.

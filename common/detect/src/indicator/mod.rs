@@ -1,6 +1,7 @@
 //! Owns: indicators: hashes, addresses, domains, URLs and file names that are bad by themselves.
 //! Never: where they come from.
 
+mod list;
 mod name;
 mod ranges;
 mod rules;
@@ -9,12 +10,16 @@ mod table;
 mod tests;
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::Read;
 use std::net::IpAddr;
 
 use picket_model::{
     Activity, Event, FileActivity, FileObject, Fingerprint, NetActivity, NetFlow, Process, Script, Sha256,
 };
 
+pub use self::list::{ListError, ListKind, ListReader, ListWriter};
+
+use self::list::Entry;
 use self::ranges::Ranges;
 use self::rules::{Rules, hit};
 use self::table::Table;
@@ -55,50 +60,105 @@ pub struct Indicators {
     rules: Rules,
 }
 
-impl Indicators {
+/// Gathers indicators from texts and from lists.
+#[derive(Debug)]
+pub struct Gathering {
+    digests: Vec<u128>,
+    networks: Vec<Network>,
+    domains: Vec<u128>,
+    urls: Vec<u128>,
+    file_names: Vec<u128>,
+    keys: [RandomState; 2],
+}
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Self {
+            digests: Vec::new(),
+            networks: Vec::new(),
+            domains: Vec::new(),
+            urls: Vec::new(),
+            file_names: Vec::new(),
+            keys: [RandomState::new(), RandomState::new()],
+        }
+    }
+}
+
+impl Gathering {
     /// Every malformed entry is named; lines count the entries of its list from 1.
-    pub fn compile(source: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
+    pub fn texts(&mut self, source: &IndicatorSource) -> Result<(), Vec<RuleError>> {
         let mut errors = Vec::new();
-        let keys = [RandomState::new(), RandomState::new()];
-        let mut digests = each("sha256", &source.sha256, &mut errors, sha256);
-        digests.extend(each("md5", &source.md5, &mut errors, md5));
-        let networks = each("addresses", &source.addresses, &mut errors, Network::parse);
+        self.digests.extend(each("sha256", &source.sha256, &mut errors, sha256));
+        self.digests.extend(each("md5", &source.md5, &mut errors, md5));
+        self.networks.extend(each("addresses", &source.addresses, &mut errors, Network::parse));
+        let keys = &self.keys;
         let mut names = |list: &str, texts: &[String], normal: fn(&str) -> Result<String, String>| {
-            Table::new(each(list, texts, &mut errors, |text| Ok(mark(&keys, normal(text)?.as_bytes()))))
+            each(list, texts, &mut errors, |text| Ok(mark(keys, normal(text)?.as_bytes())))
         };
-        let domains = names("domains", &source.domains, name::domain);
-        let urls = names("urls", &source.urls, name::url);
-        let file_names = names("file_names", &source.file_names, name::file_name);
+        self.domains.extend(names("domains", &source.domains, name::domain));
+        self.urls.extend(names("urls", &source.urls, name::url));
+        self.file_names.extend(names("file_names", &source.file_names, name::file_name));
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// A whole list, or nothing of what follows is of use.
+    pub fn list<R: Read>(&mut self, mut list: ListReader<R>) -> Result<(), ListError> {
+        // Its count is bounded, and a list with fewer entries than it says is an error.
+        let count = usize::try_from(list.count()).unwrap_or(0);
+        let marks = match list.kind() {
+            ListKind::Sha256 | ListKind::Md5 => Some(&mut self.digests),
+            ListKind::Domains => Some(&mut self.domains),
+            ListKind::Urls => Some(&mut self.urls),
+            ListKind::FileNames => Some(&mut self.file_names),
+            ListKind::Addresses => None,
+        };
+        let Some(marks) = marks else {
+            while let Some(entry) = list.entry()? {
+                self.networks.extend(if let Entry::Network(network) = entry { Some(network) } else { None });
+            }
+            return Ok(());
+        };
+        marks.reserve_exact(count);
+        while let Some(entry) = list.entry()? {
+            match entry {
+                Entry::Digest(digest) => marks.push(digest),
+                Entry::Text(text) => marks.push(mark(&self.keys, text.as_bytes())),
+                Entry::Network(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    #[must_use]
+    pub fn finish(self) -> Indicators {
+        let Self { digests, networks, domains, urls, file_names, keys } = self;
         let (single, wide): (Vec<Network>, Vec<Network>) =
             networks.into_iter().partition(|network| network.single().is_some());
-        if !errors.is_empty() {
-            return Err(errors);
-        }
         let addresses = single.iter().filter_map(Network::single).map(|ip| mark(&keys, &bytes_of(ip))).collect();
-        Ok(Self {
+        Indicators {
             digests: Table::new(digests),
             addresses: Table::new(addresses),
             ranges: Ranges::new(&wide),
-            domains,
-            urls,
-            file_names,
+            domains: Table::new(domains),
+            urls: Table::new(urls),
+            file_names: Table::new(file_names),
             keys,
             rules: Rules::new(),
-        })
+        }
+    }
+}
+
+impl Indicators {
+    /// Every malformed entry is named; lines count the entries of its list from 1.
+    pub fn compile(source: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
+        let mut gathering = Gathering::default();
+        gathering.texts(source)?;
+        Ok(gathering.finish())
     }
 
     #[must_use]
     pub fn none() -> Self {
-        Self {
-            digests: Table::default(),
-            addresses: Table::default(),
-            ranges: Ranges::default(),
-            domains: Table::default(),
-            urls: Table::default(),
-            file_names: Table::default(),
-            keys: [RandomState::new(), RandomState::new()],
-            rules: Rules::new(),
-        }
+        Gathering::default().finish()
     }
 
     /// The rules of the kinds that have any entry.

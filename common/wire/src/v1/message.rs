@@ -117,6 +117,22 @@ pub struct Refused {
     pub expected: u64,
 }
 
+/// The bytes of a list of indicators from `offset` on, by the digest that a bundle names it by.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ListRequest {
+    pub sha256: [u8; 32],
+    pub offset: u64,
+}
+
+/// Exactly one for each request, on its stream. A total of 0: the list is not there.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ListPart {
+    pub sha256: [u8; 32],
+    pub offset: u64,
+    pub total: u64,
+    pub bytes: Vec<u8>,
+}
+
 /// A signed head of the audit log, which the agent keeps as a witness.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AuditHead {

@@ -104,6 +104,7 @@ impl World {
             state: Arc::clone(&front) as _,
             audit: Arc::new(audit),
             policy_key: picket_policy::keys::generate([9; 32]).verifying_key(),
+            lists: crate::run::lists::Lists::open(dir).unwrap(),
             wake: Wake::default(),
         })
         .unwrap();

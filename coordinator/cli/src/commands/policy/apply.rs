@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use picket_policy::{SHIPPED, limits};
 
-use super::sign;
+use super::indicators::{self, Named};
+use super::rules;
+use super::sign::{self, Chosen};
 use crate::Context;
 use crate::api::Api;
 use crate::failure::Failure;
@@ -30,6 +32,9 @@ pub struct Args {
     /// Folder with rules (*.yml) for a shipped bundle, instead of those that come with Picket; may be repeated
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
+    /// File of indicators for a shipped bundle, one a line; KIND as for `picket policy sign`; may be repeated
+    #[arg(long, value_name = "KIND=FILE", value_parser = indicators::parse)]
+    indicators: Vec<Named>,
     /// How long a shipped bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
@@ -39,7 +44,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let api = context.api.open()?;
     let bytes = match args.bundle.to_str().filter(|name| SHIPPED.contains(name)) {
         Some(name) => signed_here(name, args, context, &api)?,
-        None => from_file(args)?,
+        None => from_file(args, &api)?,
     };
     let answer = api.post_bytes("/v1/policy", &bytes)?;
     if context.output.json() {
@@ -62,19 +67,28 @@ fn signed_here(name: &str, args: &Args, context: &Context, api: &Api) -> Result<
         other => other,
     })?;
     let version = value::number(&api.get("/v1/policy", &[])?, "/version").saturating_add(1);
-    sign::finished(sign::from_shipped(name)?, &key, version, args.lease, &args.rules).map(|(_, bytes)| bytes)
+    let lists = indicators::read(&args.indicators)?;
+    let chosen = Chosen { rules: rules::chosen(&args.rules)?, lists: sign::named(&lists) };
+    indicators::send(api, &lists)?;
+    sign::finished(sign::from_shipped(name)?, &key, version, args.lease, chosen).map(|(_, bytes)| bytes)
 }
 
 fn beside(token_file: &Path) -> PathBuf {
     token_file.with_file_name(KEY_NAME)
 }
 
-fn from_file(args: &Args) -> Result<Vec<u8>, Failure> {
-    if args.key.is_some() || args.lease.is_some() || !args.rules.is_empty() {
+fn from_file(args: &Args, api: &Api) -> Result<Vec<u8>, Failure> {
+    let rules = !args.rules.is_empty() || !args.indicators.is_empty();
+    if args.key.is_some() || args.lease.is_some() || rules {
         return Err(Failure::usage(
-            format!("{} is signed already: --key, --lease and --rules are for shipped bundles", args.bundle.display()),
+            format!(
+                "{} is signed already: --key, --lease, --rules and --indicators are for shipped bundles",
+                args.bundle.display()
+            ),
             format!("leave them out, or name one of {}", SHIPPED.join(", ")),
         ));
     }
-    files::read(&args.bundle, limits::BUNDLE_BYTES_MAX as u64)
+    let signed = files::read(&args.bundle, limits::BUNDLE_BYTES_MAX as u64)?;
+    indicators::send_beside(api, &args.bundle, &signed)?;
+    Ok(signed)
 }

@@ -2,6 +2,7 @@
 //! Never: judging; that is common/policy, on the host.
 
 mod apply;
+mod indicators;
 mod keygen;
 mod maintenance;
 mod rules;

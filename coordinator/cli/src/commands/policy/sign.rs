@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use picket_model::BundleVersion;
-use picket_policy::{Bundle, SHIPPED, SigningKey, keys, limits, shipped, verify};
+use picket_policy::{Bundle, ListRef, RuleText, SHIPPED, SigningKey, keys, limits, shipped, verify};
 
+use super::indicators::{self, List, Named};
 use super::rules;
 use crate::Context;
 use crate::failure::Failure;
@@ -39,6 +40,9 @@ pub struct Args {
     /// Folder with rules (*.yml), instead of those that come with Picket; may be repeated
     #[arg(long, value_name = "DIR")]
     rules: Vec<PathBuf>,
+    /// File of indicators, one a line; KIND is sha256, md5, addresses, domains, urls or file_names; may be repeated
+    #[arg(long, value_name = "KIND=FILE", value_parser = indicators::parse)]
+    indicators: Vec<Named>,
     /// How long the bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
@@ -54,20 +58,24 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         _ => return Err(Failure::usage("no bundle is named", "give --shipped NAME, or --bundle FILE --cedar FILE")),
     };
     let key = read_key(&args.key)?;
-    let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, &args.rules)?;
+    let lists = indicators::read(&args.indicators)?;
+    let rules = Chosen { rules: rules::chosen(&args.rules)?, lists: named(&lists) };
+    let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, rules)?;
+    indicators::write_beside(&args.out, &lists)?;
     files::write_new(&args.out, &bytes, 0o644)?;
     let key_id = keys::key_id(&key.verifying_key());
     if context.output.json() {
         return context.output.value(&serde_json::json!({
             "file": args.out, "name": bundle.name, "version": bundle.version, "rules": bundle.rules.len(),
-            "lease_ms": bundle.lease_ms, "key_id": key_id,
+            "listed_indicators": listed(&bundle), "lease_ms": bundle.lease_ms, "key_id": key_id,
         }));
     }
     context.output.line(&format!(
-        "{} version {} with {} rules, in force for {}, signed with key {key_id}, written to {}",
+        "{} version {} with {} rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}",
         bundle.name,
         bundle.version,
         bundle.rules.len(),
+        listed(&bundle),
         value::span(bundle.lease_ms),
         args.out.display()
     ))
@@ -91,18 +99,33 @@ pub fn read_key(file: &Path) -> Result<SigningKey, Failure> {
     keys::private_from_pem(&pem).map_err(|error| Failure::failed(format!("{}: {error}", file.display()), ""))
 }
 
+/// The rules that go into a bundle.
+pub struct Chosen {
+    pub rules: Vec<RuleText>,
+    pub lists: Vec<ListRef>,
+}
+
+pub fn named(lists: &[List]) -> Vec<ListRef> {
+    lists.iter().map(|list| list.named.clone()).collect()
+}
+
+fn listed(bundle: &Bundle) -> u64 {
+    bundle.indicator_lists.iter().map(|list| list.entries).sum()
+}
+
 /// The bundle with everything that is decided at signing, signed, and checked as a host would check it.
 pub fn finished(
     mut bundle: Bundle,
     key: &SigningKey,
     version: u64,
     lease_ms: Option<u64>,
-    rule_folders: &[PathBuf],
+    chosen: Chosen,
 ) -> Result<(Bundle, Vec<u8>), Failure> {
     bundle.version = BundleVersion(version);
     bundle.issued = value::now();
     bundle.lease_ms = lease_ms.unwrap_or(bundle.lease_ms);
-    bundle.rules = rules::chosen(rule_folders)?;
+    bundle.rules = chosen.rules;
+    bundle.indicator_lists = chosen.lists;
     rules::check(&bundle.rules, &bundle.indicators)?;
     let bytes = bundle.sign(key);
     let verified = verify(&bytes, &[key.verifying_key()])
