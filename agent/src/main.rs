@@ -67,6 +67,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    picket_agent::sys::memory::give_back_what_is_freed();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();
     match start(Cli::parse()) {

@@ -18,7 +18,8 @@ use picket_model::raw::{RawKind, RawRecord};
 use super::SensorError;
 use crate::sys::clock::{WallOffset, boot_ns};
 
-/// As many records as the rings of the BPF tiers hold, at about 400 bytes each; beyond it they are counted.
+/// As many records as the rings of the BPF tiers hold, at about 400 bytes each; beyond it they are counted. The queue has
+/// its room from the start, so its records are boxed.
 const QUEUE_MAX: usize = 10_000;
 /// Loss is told within a second: detections are judged with it in mind.
 const LOSS_EVERY: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ type Losses = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 /// The end that a thread holds.
 #[derive(Clone)]
 pub struct Feed {
-    sender: SyncSender<RawRecord>,
+    sender: SyncSender<Box<RawRecord>>,
     losses: Losses,
     stop: Arc<AtomicBool>,
     full: &'static str,
@@ -39,7 +40,7 @@ pub struct Feed {
 impl Feed {
     /// Never waits: what does not fit is counted.
     pub fn tell(&self, record: RawRecord) {
-        match self.sender.try_send(record) {
+        match self.sender.try_send(Box::new(record)) {
             Ok(()) | Err(TrySendError::Disconnected(_)) => {}
             Err(TrySendError::Full(_)) => self.lost(self.full, 1),
         }
@@ -74,7 +75,7 @@ impl Feed {
 
 /// The end that the sensor holds. Dropped, its threads end.
 pub struct Inlet {
-    receiver: Receiver<RawRecord>,
+    receiver: Receiver<Box<RawRecord>>,
     losses: Losses,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -108,12 +109,12 @@ impl Inlet {
         let mut batch = Vec::new();
         let wait = timeout.min(self.loss_due.saturating_duration_since(Instant::now()));
         match self.receiver.recv_timeout(wait) {
-            Ok(record) => batch.push(record),
+            Ok(record) => batch.push(*record),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
         if !batch.is_empty() {
             std::thread::sleep(gather.min(timeout));
-            batch.extend(self.receiver.try_iter().take(max.saturating_sub(1)));
+            batch.extend(self.receiver.try_iter().take(max.saturating_sub(1)).map(|record| *record));
         }
         batch.extend(self.due_losses());
         batch

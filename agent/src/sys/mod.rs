@@ -6,6 +6,7 @@ pub mod clock;
 pub mod fanotify;
 pub mod handle;
 pub mod inode;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod passing;

@@ -177,6 +177,12 @@ impl Detector {
         self.correlator.set_limits(limits);
     }
 
+    /// Whether any rule or correlation (not an indicator) is for such an event.
+    #[must_use]
+    pub fn concerns(&self, event: &Event) -> bool {
+        self.native.knows(Class::of(&event.activity))
+    }
+
     /// What `event` matches, and which correlations are complete now: these wait until no earlier event can come, so
     /// their hits carry the event that completed them.
     pub fn observe(&mut self, event: &Event) -> Vec<Hit> {

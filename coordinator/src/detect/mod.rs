@@ -45,6 +45,12 @@ impl Detect {
         self.detector.limit_correlations(limits);
     }
 
+    /// Whether any rule over all hosts is for such an event.
+    #[must_use]
+    pub fn concerns(&self, event: &Event) -> bool {
+        self.detector.concerns(event)
+    }
+
     /// `received` is the coordinator's clock: a host whose clock is wrong must not make the others' events too late.
     pub fn observe(&mut self, (host, name): (HostId, &str), event: &Event, received: Timestamp) -> Vec<Detection> {
         let mut hits = self.detector.advance(received);

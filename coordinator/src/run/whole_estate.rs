@@ -89,6 +89,9 @@ impl Work {
     }
 
     pub(super) fn watch(&mut self, host: HostId, event: &Event, received: Timestamp) {
+        if !self.whole.detect.concerns(event) {
+            return;
+        }
         let name = self.desk.hostname(host);
         let found = self.whole.detect.observe((host, &name), event, received);
         self.found(found);

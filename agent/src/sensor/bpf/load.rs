@@ -22,10 +22,8 @@ pub struct Loaded {
 }
 
 pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, SensorError> {
-    let btf = Btf::from_sys_fs().map_err(|e| refused(&e.to_string()))?;
     let own = std::process::id();
     let mut ebpf = EbpfLoader::new()
-        .btf(Some(&btf))
         .override_global("SELF_TGID", &own, true)
         .map_max_entries("LIFECYCLE", options.lifecycle_ring_bytes)
         .map_max_entries("FILES", options.file_ring_bytes)
@@ -34,6 +32,8 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
     watch(&mut ebpf, &options.watch_read)?;
     names::fill(&mut ebpf).map_err(|reason| refused(&reason))?;
 
+    // Not before: the loader reads the kernel's types too, some 10 MB, and has let go of them by now.
+    let btf = Btf::from_sys_fs().map_err(|e| refused(&e.to_string()))?;
     let mut trial = Trial { ebpf: &mut ebpf, btf: &btf, tracepoints_only: force == Some(Tier::Tracing) };
     let mut outcome = trial.all().map_err(|reason| refused(&reason))?;
     need(trial.ebpf, outcome.needs)?;

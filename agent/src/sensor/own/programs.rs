@@ -58,10 +58,8 @@ impl Programs {
     /// # Errors
     /// When the kernel does not take even the program that tells of signals.
     pub fn open(own_exe: FileId, before: &Before, refuse: bool) -> Result<Self, String> {
-        let btf = Btf::from_sys_fs().map_err(|error| error.to_string())?;
         let (tgid, dev, ino) = (std::process::id(), kernel_dev(own_exe.dev), own_exe.ino);
         let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
             .override_global("SELF_TGID", &tgid, true)
             .override_global("OWN_EXE_DEV", &dev, true)
             .override_global("OWN_EXE_INO", &ino, true)
@@ -72,6 +70,8 @@ impl Programs {
         let lease = ebpf.take_map("LEASE").ok_or_else(|| missing("LEASE"))?;
         let untold = ebpf.take_map("UNTOLD").and_then(|map| Array::try_from(map).ok());
         let files = ebpf.take_map("OWN_FILES").and_then(|map| HashMap::try_from(map).ok());
+        // Not before: the loader reads the kernel's types too, some 10 MB, and has let go of them by now.
+        let btf = Btf::from_sys_fs().map_err(|error| error.to_string())?;
         let program: &mut BtfTracePoint = ebpf
             .program_mut("on_signal")
             .ok_or("on_signal is missing")?

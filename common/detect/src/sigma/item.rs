@@ -5,9 +5,8 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use regex::Regex;
-
 use super::date;
+use super::expression::Expression;
 use super::glob::Glob;
 use super::modifier::{Order, Part};
 use super::record::{FieldId, Record, Text};
@@ -23,7 +22,7 @@ pub enum Probe {
         glob: Glob,
         cased: bool,
     },
-    Regex(Box<Regex>),
+    Regex(Box<Expression>),
     Network(Network),
     Compare(Order, Number),
     /// A part of a date: equal to the number, or in this order to it.

@@ -8,6 +8,7 @@ pub mod condition;
 pub mod date;
 pub mod detection;
 pub mod encode;
+pub mod expression;
 pub mod field;
 pub mod filter;
 pub mod glob;

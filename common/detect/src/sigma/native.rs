@@ -51,16 +51,22 @@ impl Native {
         Self { indexes, matchers }
     }
 
+    /// Whether there are rules for such an event at all.
+    #[must_use]
+    pub fn knows(&self, classes: &[Class]) -> bool {
+        self.indexes_of(classes).any(|index| !index.is_empty())
+    }
+
     /// Adds the matchers to look at, in ascending order, to an empty list.
     pub fn candidates(&self, view: &View<'_>, found: &mut Vec<u32>) {
-        let classes = view.classes();
-        let Some(first) = classes.first() else { return };
-        match self.indexes[*first as usize].iter().find(|(of, _)| of == classes) {
-            Some((_, index)) => index.candidates(view, found),
-            None => {
-                let single = classes.iter().flat_map(|class| &self.indexes[*class as usize]);
-                single.filter(|(of, _)| of.len() == 1).for_each(|(_, index)| index.candidates(view, found));
-            }
-        }
+        self.indexes_of(view.classes()).for_each(|index| index.candidates(view, found));
+    }
+
+    fn indexes_of(&self, classes: &[Class]) -> impl Iterator<Item = &Index> {
+        let of = |class: Class| &self.indexes[class as usize];
+        let whole = classes.first().and_then(|first| of(*first).iter().find(|(all, _)| all == classes));
+        let single = if whole.is_some() { &[][..] } else { classes };
+        let single = single.iter().flat_map(move |class| of(*class)).filter(|(all, _)| all.len() == 1);
+        whole.into_iter().chain(single).map(|(_, index)| index)
     }
 }

@@ -38,6 +38,12 @@ impl Index {
         index
     }
 
+    /// Whether there is no rule that such an event may meet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.always.is_empty() && self.fields.is_empty()
+    }
+
     /// Adds the rules to look at, in ascending order and each once, to an empty list.
     pub fn candidates<R: Record>(&self, record: &R, found: &mut Vec<u32>) {
         found.extend(&self.always);

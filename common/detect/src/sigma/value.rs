@@ -1,12 +1,11 @@
 //! Owns: a value of a rule, by its modifiers, to what a field is probed for.
 //! Never: which field.
 
-use regex::{Regex, RegexBuilder};
-
 use super::audited;
 use super::binding::Binding;
 use super::class::Class;
 use super::encode;
+use super::expression::Expression;
 use super::field::{Field, Shape};
 use super::glob::{Glob, Pieces, Token};
 use super::item::{Number, Probe};
@@ -16,9 +15,6 @@ use super::record::{FieldId, fold};
 use super::selection::Made;
 use crate::network::Network;
 use crate::yaml::{Data, Node};
-
-/// A compiled expression of a rule in public use takes some kilobytes.
-const REGEX_BYTES_MAX: usize = 4 << 20;
 
 /// The probes that one value of a rule becomes.
 pub fn probes(value: &Node, field: FieldId, modifiers: &Modifiers, binding: &mut Binding<'_>) -> Made<Vec<Probe>> {
@@ -57,7 +53,7 @@ fn of_text(text: &str, field: FieldId, modifiers: &Modifiers, binding: &mut Bind
         Kind::Text if is_plain => one(whole(text, field, modifiers.cased, binding)?),
         Kind::Text => texts(text, modifiers, binding),
         Kind::Regex { ignore_case, multi_line, dot_all } => {
-            regex(text, ignore_case, multi_line, dot_all).map(|regex| vec![Probe::Regex(Box::new(regex))])
+            Expression::new(text, ignore_case, multi_line, dot_all).map(|regex| vec![Probe::Regex(Box::new(regex))])
         }
         Kind::Cidr if !matches!(shape, None | Some(Shape::Address)) => {
             Err(format!("`{}` holds no address", binding.name(field)))
@@ -88,24 +84,6 @@ fn of_text(text: &str, field: FieldId, modifiers: &Modifiers, binding: &mut Bind
             one(Probe::Same { other, part: modifiers.part, cased: modifiers.cased })
         }
     }
-}
-
-/// The flags stand in the pattern, so that whoever reads it later reads it as it is matched.
-fn regex(text: &str, ignore_case: bool, multi_line: bool, dot_all: bool) -> Result<Regex, String> {
-    let flags: String = [(ignore_case, 'i'), (multi_line, 'm'), (dot_all, 's')]
-        .iter()
-        .filter_map(|(set, flag)| set.then_some(*flag))
-        .collect();
-    let pattern = if flags.is_empty() { text.to_owned() } else { format!("(?{flags}){text}") };
-    RegexBuilder::new(&pattern)
-        .size_limit(REGEX_BYTES_MAX)
-        .build()
-        .map_err(|error| format!("not an expression that can be honoured: {}", last_line(&error.to_string())))
-}
-
-/// The regex crate draws the place in several lines; the last one says what is wrong.
-fn last_line(text: &str) -> String {
-    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
 fn whole(text: &str, field: FieldId, cased: bool, binding: &Binding<'_>) -> Result<Probe, String> {

@@ -2,18 +2,15 @@
 //! Never: rules in force; nothing is told to anybody.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
 
-use picket_detect::{LostWindows, Rule};
-use picket_model::{LossCount, Timestamp};
+use picket_detect::Rule;
+use picket_model::Timestamp;
 use serde_json::{Value, json};
 
-use super::replay::{self, Counts, Match, Report};
-use super::run::placeholders;
-use super::set::{self, Set};
-use super::told::{self, many};
+use super::recording::Recording;
+use super::replay::{Counts, Match, Report};
+use super::told::many;
 use crate::Context;
-use crate::exceptions;
 use crate::failure::Failure;
 use crate::table::Table;
 
@@ -28,23 +25,14 @@ Examples:
 A rule that is to act alone is silent on ordinary days; this says whether it is. The host is that of the export, or what
 an event of others names: Computer, host.name, hostname. Times are those of the events, in UTC.")]
 pub struct Args {
-    /// Sigma rules, or folders of them (default: the rules that Picket ships)
-    #[arg(long, value_name = "FILE|DIR", num_args = 1..)]
-    rules: Vec<PathBuf>,
-    /// Events: what `picket events --json` printed, JSON Lines, .evtx; - is standard input
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
-    events: Vec<PathBuf>,
-    /// Values for the modifier `expand` (JSON): {"admins": ["root", "alice"]}
-    #[arg(long, value_name = "FILE")]
-    placeholders: Option<PathBuf>,
+    #[command(flatten)]
+    recording: Recording,
 }
 
 /// Pairs of rule and host that are told apart; the hosts of further ones are told as one.
 const ROWS_MAX: usize = 500_000;
 /// A century of them.
 const DAYS_MAX: usize = 36_500;
-/// Lines that cannot be read are told one by one up to here, and counted.
-const UNREADABLE_TOLD: u64 = 20;
 
 /// One rule on one host.
 struct Row {
@@ -70,22 +58,19 @@ struct Tally {
     days: BTreeMap<String, Day>,
     /// Matches that no event but the end of the recording completed.
     by_time: u64,
-    unreadable: u64,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let placeholders = placeholders::read(args.placeholders.as_deref())?;
-    let Set { mut detector, refused, .. } = set::load_with(&args.rules, &placeholders)?;
-    told::aside(&refused);
-    exceptions::tell_ended(detector.exceptions());
-    let loaded = detector.rules().count();
+    let mut set = args.recording.load()?;
+    let loaded = set.detector.rules().count();
     let mut tally = Tally::default();
-    let counts = replay::replay(&mut detector, &args.events, &mut tally)?;
+    let counts = args.recording.replay(&mut set, &mut tally)?;
+    let detector = &set.detector;
     let silent: Vec<&Rule> = detector.rules().filter(|rule| !rule.silent && !tally.has(rule)).collect();
     if context.output.json() {
         let quiet: Vec<_> = silent.iter().map(|rule| &rule.id).collect();
         context.output.value(&json!({
-            "loaded": loaded, "refused": refused.len(), "events": counts.events, "total": counts.matches,
+            "loaded": loaded, "refused": set.refused.len(), "events": counts.events, "total": counts.matches,
             "by_time": tally.by_time, "unreadable": counts.unreadable, "unbound": detector.unbound(),
             "matches": tally.sorted().into_iter().map(row_as_json).collect::<Vec<_>>(),
             "days": tally.days.iter().map(day_as_json).collect::<Vec<_>>(), "without_match": quiet,
@@ -195,23 +180,6 @@ impl Report for Tally {
         row.count += 1;
         row.first = row.first.min(*time);
         row.last = row.last.max(*time);
-        Ok(())
-    }
-
-    fn unreadable(&mut self, file: &str, line: u64, reason: &str) -> Result<(), Failure> {
-        self.unreadable += 1;
-        if self.unreadable <= UNREADABLE_TOLD {
-            told::note(&format!("{file}:{line}: {reason}"));
-        }
-        Ok(())
-    }
-
-    fn lost(&mut self, counts: Vec<LossCount>, windows: Vec<LostWindows>) -> Result<(), Failure> {
-        told::losses(&counts, &windows);
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 }

@@ -7,6 +7,8 @@ mod coverage;
 mod import;
 mod inventory;
 mod list;
+mod placeholders;
+mod recording;
 mod replay;
 mod run;
 mod set;

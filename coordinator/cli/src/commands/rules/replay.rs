@@ -1,5 +1,5 @@
 //! Owns: recorded events through rules: which rule matched where, by the engine of agent and coordinator.
-//! Never: printing; whoever asks reports.
+//! Never: printing matches; whoever asks reports.
 
 mod host;
 mod own;
@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use memchr::memmem::Finder;
-use picket_detect::{Detector, EventHost, Hit, LostWindows, Record, Rule, Subject, foreign};
+use picket_detect::{Detector, EventHost, Hit, Record, Rule, Subject, foreign};
 use picket_model::{Evidence, LossCount, Timestamp};
 
 use self::own::Own;
 use self::places::{Place, Places};
+use super::told;
 use crate::failure::Failure;
 use crate::recorded::{self, Sink};
 
@@ -36,11 +37,12 @@ pub trait Report {
     /// Whether hosts are worth looking for.
     const HOSTS: bool;
     fn matched(&mut self, found: &Match<'_>) -> Result<(), Failure>;
-    fn unreadable(&mut self, file: &str, line: u64, reason: &str) -> Result<(), Failure>;
-    /// Correlations left out events, or gave up windows.
-    fn lost(&mut self, counts: Vec<LossCount>, windows: Vec<LostWindows>) -> Result<(), Failure>;
+    /// Correlations left out events, or gave up windows; it was told already.
+    fn lost(&mut self, _counts: Vec<LossCount>) {}
     /// No more has come yet; what was found is shown.
-    fn flush(&mut self) -> Result<(), Failure>;
+    fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -63,6 +65,8 @@ impl Counts {
     }
 }
 
+/// Lines that cannot be read are told one by one up to here, and counted.
+const UNREADABLE_TOLD: u64 = 20;
 /// Losses of correlations are told so often.
 const EVENTS_BETWEEN_LOSSES: u64 = 100_000;
 
@@ -103,8 +107,12 @@ pub fn replay<R: Report>(detector: &mut Detector, files: &[PathBuf], report: &mu
     }
     let hits = replay.detector.finish();
     replay.tell(hits, None)?;
-    replay.losses()?;
+    replay.losses();
     replay.report.flush()?;
+    if replay.counts.unreadable > UNREADABLE_TOLD {
+        let all = replay.counts.unreadable;
+        told::note(&format!("{all} lines could not be read; the first {UNREADABLE_TOLD} are told"));
+    }
     Ok(replay.counts)
 }
 
@@ -135,15 +143,18 @@ impl<R: Report> Sink for Replay<'_, R> {
         }
         self.counts.events += 1;
         if self.counts.events.is_multiple_of(EVENTS_BETWEEN_LOSSES) {
-            self.losses()?;
+            self.losses();
         }
         if hits.is_empty() { Ok(()) } else { self.tell(hits, Some((place, time))) }
     }
 
     fn unreadable(&mut self, line: u64, reason: String) -> Result<(), Failure> {
         self.counts.unreadable += 1;
-        let file = self.files.last().map_or("", String::as_str);
-        self.report.unreadable(file, line, &reason)
+        if self.counts.unreadable <= UNREADABLE_TOLD {
+            let file = self.files.last().map_or("", String::as_str);
+            told::note(&format!("{file}:{line}: {reason}"));
+        }
+        Ok(())
     }
 
     fn idle(&mut self) -> Result<(), Failure> {
@@ -174,8 +185,9 @@ impl<R: Report> Replay<'_, R> {
         Ok(())
     }
 
-    fn losses(&mut self) -> Result<(), Failure> {
+    fn losses(&mut self) {
         let (counts, windows) = self.detector.take_losses();
-        if counts.is_empty() && windows.is_empty() { Ok(()) } else { self.report.lost(counts, windows) }
+        told::losses(&counts, &windows);
+        self.report.lost(counts);
     }
 }

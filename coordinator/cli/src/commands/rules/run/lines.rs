@@ -3,7 +3,6 @@
 
 use std::io::{BufWriter, Stdout, Write};
 
-use picket_detect::LostWindows;
 use picket_model::LossCount;
 use serde_json::json;
 
@@ -13,13 +12,9 @@ use crate::failure::Failure;
 use crate::memory;
 use crate::table::printable;
 
-/// Lines that cannot be read are told one by one up to here, and counted.
-const UNREADABLE_TOLD: u64 = 20;
-
 pub struct Lines {
     json: bool,
     out: BufWriter<Stdout>,
-    unreadable: u64,
     losses: Vec<LossCount>,
 }
 
@@ -35,7 +30,7 @@ pub struct Closing {
 
 impl Lines {
     pub fn new(json: bool) -> Self {
-        Self { json, out: BufWriter::new(std::io::stdout()), unreadable: 0, losses: Vec::new() }
+        Self { json, out: BufWriter::new(std::io::stdout()), losses: Vec::new() }
     }
 
     fn line(&mut self, text: &str) -> Result<(), Failure> {
@@ -46,9 +41,6 @@ impl Lines {
     pub fn close(mut self, closing: &Closing) -> Result<(), Failure> {
         let Closing { loaded, refused, counts, unbound, load_seconds, seconds } = closing;
         let Counts { events, matches, unreadable } = counts;
-        if unreadable > &UNREADABLE_TOLD {
-            told::note(&format!("{unreadable} lines could not be read; the first {UNREADABLE_TOLD} are told"));
-        }
         if *unbound > 0 {
             told::note(&format!(
                 "{unbound} events do not say where they come from and met no rule; add product, category and service to them"
@@ -105,23 +97,13 @@ impl Report for Lines {
         self.line(&printable(&format!("{place}: {} ({}) {}", rule.id, rule.severity.word(), rule.title)))
     }
 
-    fn unreadable(&mut self, file: &str, line: u64, reason: &str) -> Result<(), Failure> {
-        self.unreadable += 1;
-        if self.unreadable <= UNREADABLE_TOLD {
-            told::note(&format!("{file}:{line}: {reason}"));
-        }
-        Ok(())
-    }
-
-    fn lost(&mut self, counts: Vec<LossCount>, windows: Vec<LostWindows>) -> Result<(), Failure> {
-        told::losses(&counts, &windows);
+    fn lost(&mut self, counts: Vec<LossCount>) {
         for loss in counts {
             match self.losses.iter_mut().find(|known| known.place == loss.place) {
                 Some(known) => known.count += loss.count,
                 None => self.losses.push(loss),
             }
         }
-        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
