@@ -63,7 +63,7 @@ struct Many {
 }
 
 /// What one by one takes longer than together: looking for a text within another takes as long as some comparisons.
-const MANY: usize = 32;
+const MANY: usize = 10;
 const SEARCH: usize = 8;
 
 impl Item {
