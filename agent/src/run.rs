@@ -180,6 +180,12 @@ fn answer(engine: &mut Engine, message: Downlink, offers: &mut Offers, uplink: &
             uplink.answer_command(id, taken, detail);
             uplink.beat();
         }
+        Downlink::Halt(bytes) => {
+            if let Some((issued, taken, detail)) = engine.halt(&bytes) {
+                uplink.answer_halt(issued, taken, detail);
+                uplink.beat();
+            }
+        }
         Downlink::AuditHead(bytes) => engine.witness(&bytes),
         Downlink::Connected => {
             tracing::info!("connected to the coordinator");

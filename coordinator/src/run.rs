@@ -7,6 +7,7 @@ mod case;
 mod chatter;
 mod desk;
 mod fields;
+mod halt;
 mod inbox;
 mod lists;
 mod look;

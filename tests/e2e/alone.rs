@@ -3,37 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use picket_tests::estate::Estate;
-use picket_tests::{eventually, is_root, marked};
+use picket_tests::marked::{self, Victim};
+use picket_tests::{eventually, is_root};
 use serde_json::Value;
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Victim(Child);
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Victim {
-    fn start(marker: &str) -> Self {
-        let mut command = Command::new("/bin/sleep");
-        // A second operand that is no number would end sleep at once; the name carries the marker instead.
-        std::os::unix::process::CommandExt::arg0(&mut command, marker);
-        Self(command.arg("60").stdin(Stdio::null()).spawn().unwrap())
-    }
-
-    fn is_killed(&mut self) -> bool {
-        eventually(PATIENCE, || self.0.try_wait().unwrap())
-            .is_some_and(|status| std::os::unix::process::ExitStatusExt::signal(&status) == Some(9))
-    }
-}
 
 fn estate(marker: &str) -> Option<Estate> {
     if !is_root() {
@@ -71,7 +48,7 @@ fn an_attack_without_a_coordinator_is_stopped_and_told_once_afterwards() {
     let folder = estate.root().join("victim");
     fs::create_dir(&folder).unwrap();
     for _ in 0..3 {
-        assert!(Victim::start(&marker).is_killed(), "not killed without a coordinator\n{}", estate.logs());
+        assert!(Victim::start(&marker).unwrap().is_killed(), "not killed without a coordinator\n{}", estate.logs());
     }
     let file = folder.join(&marker);
     fs::write(&file, "left behind").unwrap();

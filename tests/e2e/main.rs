@@ -5,6 +5,7 @@
 
 mod alone;
 mod drill;
+mod halt;
 mod lists;
 mod person;
 mod refusals;

@@ -1,12 +1,49 @@
-//! Owns: a bundle that acts alone, and only on processes that carry one test's own marker.
+//! Owns: a bundle that acts alone, and only on processes that carry one test's own marker; and such a process.
 //! Never: a rule that could match anything else.
 
 use std::fs;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::Result;
 
 use crate::estate::Estate;
+use crate::eventually;
+
+/// How long a kill may take on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A process that carries the marker, and ends with the value.
+pub struct Victim(Child);
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Victim {
+    pub fn start(marker: &str) -> Result<Self> {
+        // A second operand that is no number would end sleep at once; the name carries the marker instead.
+        let mut command = Command::new("/bin/sleep");
+        Ok(Self(command.arg0(marker).arg("120").stdin(Stdio::null()).spawn()?))
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.0.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    pub fn is_killed(&mut self) -> bool {
+        eventually(PATIENCE, || self.0.try_wait().ok().flatten()).is_some_and(|status| status.signal() == Some(9))
+    }
+}
 
 /// Signs a bundle whose rules kill and quarantine what carries `marker`, under the estate's own key.
 pub fn sign(estate: &Estate, marker: &str, version: u64) -> Result<PathBuf> {

@@ -13,7 +13,7 @@ use picket_model::{
     Action, ActionId, ActionKind, Command, CommandKind, Detection, HostId, Principal, Process, ProcessKey, Reason,
     Sha256, Timestamp,
 };
-use picket_policy::{Authority, Judgement, Target};
+use picket_policy::{Authority, Halt, Judgement, Target};
 use thiserror::Error;
 
 use crate::procfs::View;
@@ -62,6 +62,7 @@ pub struct Decide {
     host: HostId,
     own_pid: u32,
     authority: Option<Authority>,
+    halt: Option<Halt>,
     families: Families,
     proposed: Proposed,
     ids: IdSource,
@@ -70,7 +71,15 @@ pub struct Decide {
 impl Decide {
     #[must_use]
     pub fn new(host: HostId, own_pid: u32, ids: IdSource) -> Self {
-        Self { host, own_pid, authority: None, families: Families::default(), proposed: Proposed::default(), ids }
+        Self {
+            host,
+            own_pid,
+            authority: None,
+            halt: None,
+            families: Families::default(),
+            proposed: Proposed::default(),
+            ids,
+        }
     }
 
     /// Another bundle from now on; budgets that were spent stay spent.
@@ -78,8 +87,23 @@ impl Decide {
         if let Some(previous) = self.authority.take() {
             authority.carry_over(previous);
         }
+        authority.set_halt(self.halt.clone());
         self.authority = Some(authority);
         self.proposed.reconsider();
+    }
+
+    /// The latest word of the switch that stops all autonomy.
+    pub fn set_halt(&mut self, halt: Halt) {
+        if let Some(authority) = &mut self.authority {
+            authority.set_halt(Some(halt.clone()));
+        }
+        self.halt = Some(halt);
+        self.proposed.reconsider();
+    }
+
+    #[must_use]
+    pub const fn halt(&self) -> Option<&Halt> {
+        self.halt.as_ref()
     }
 
     #[must_use]

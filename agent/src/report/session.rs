@@ -209,6 +209,7 @@ async fn listen(reader: &mut FrameReader, down: &mpsc::Sender<Downlink>) -> Resu
     loop {
         let message = match reader.next().await? {
             Message::Bundle(bundle) => Downlink::Bundle(bundle.bytes),
+            Message::Halt(halt) => Downlink::Halt(halt.bytes),
             Message::AuditHead(head) => Downlink::AuditHead(head.bytes),
             Message::Command(order) => {
                 if seen.contains(&order.id) {

@@ -6,8 +6,8 @@ use std::sync::mpsc::SyncSender;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use picket_model::{Command, HostStatus, Sha256};
-use picket_wire::v1::message::{BundleAnswer, CommandAnswer};
+use picket_model::{Command, HostStatus, Sha256, Timestamp};
+use picket_wire::v1::message::{BundleAnswer, CommandAnswer, HaltAnswer};
 use picket_wire::{Message, RefusalCode};
 use quinn::VarInt;
 use tokio::sync::{Notify, mpsc, watch};
@@ -36,6 +36,8 @@ pub enum Downlink {
         command: Command,
     },
     AuditHead(Vec<u8>),
+    /// The signed word of the switch that stops all autonomy.
+    Halt(Vec<u8>),
     /// A list of indicators was fetched; or why it was not, this time.
     List {
         sha256: Sha256,
@@ -110,6 +112,10 @@ impl Uplink {
 
     pub fn answer_command(&self, id: u64, taken: bool, detail: String) {
         self.answer(Message::CommandAnswer(CommandAnswer { id, taken, detail: cut(detail) }));
+    }
+
+    pub fn answer_halt(&self, issued: Timestamp, taken: bool, detail: String) {
+        self.answer(Message::HaltAnswer(HaltAnswer { issued: issued.0, taken, detail: cut(detail) }));
     }
 
     fn answer(&self, message: Message) {

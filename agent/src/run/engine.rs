@@ -2,6 +2,7 @@
 //! Never: threads or waiting; whoever calls decides when.
 
 mod focus;
+mod halted;
 mod orders;
 mod peace;
 mod upkeep;
@@ -185,6 +186,7 @@ impl Engine {
         }
         engine.set_interest();
         engine.resume_maintenance();
+        engine.resume_halt();
         for report in recovered {
             engine.report(report);
         }

@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, Conservative};
 use crate::cedar::{Opinion, Policies, Question};
 use crate::envelope::Verified;
 use crate::error::BundleError;
+use crate::halt::Halt;
 use crate::limits::LEASE_ACTION_MS_MAX;
 use crate::protect::protection;
 
@@ -79,6 +80,7 @@ pub struct Authority {
     bundle: Bundle,
     policies: Policies,
     spent: Spent,
+    halt: Option<Halt>,
 }
 
 /// A verdict on its way: each step may lower it, none may raise it.
@@ -90,7 +92,12 @@ struct Draft {
 impl Authority {
     /// Does not fail today: a `Verified` carries its compiled policies. Callers stay ready for it.
     pub fn new(verified: &Verified) -> Result<Self, BundleError> {
-        Ok(Self { bundle: verified.bundle.clone(), policies: verified.policies.clone(), spent: Spent::default() })
+        Ok(Self {
+            bundle: verified.bundle.clone(),
+            policies: verified.policies.clone(),
+            spent: Spent::default(),
+            halt: None,
+        })
     }
 
     #[must_use]
@@ -113,6 +120,7 @@ impl Authority {
         if self.conservative(now) {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
+        self.lower_while_halted(&mut draft, &action.reason.principal);
         self.settle_lease(&mut action, &mut draft);
         self.spend(&mut draft, &action, now);
         let spare = match action.kind {
@@ -131,6 +139,11 @@ impl Authority {
     /// Budgets spent survive a change of bundle: a new bundle is no way to act twice as often.
     pub fn carry_over(&mut self, previous: Self) {
         self.spent = previous.spent;
+    }
+
+    /// The latest word of the switch that stops all autonomy, whatever the bundle.
+    pub fn set_halt(&mut self, halt: Option<Halt>) {
+        self.halt = halt;
     }
 
     fn opinion(&self, action: &Action, target: &Target, now: Timestamp) -> Draft {
@@ -179,6 +192,17 @@ impl Authority {
                 draft.verdict = VerdictKind::OutOfScope;
                 draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done"));
             }
+        }
+    }
+
+    /// While autonomy is halted Picket only asks; people go on ordering.
+    fn lower_while_halted(&self, draft: &mut Draft, principal: &Principal) {
+        if let Some(halt) = self.halt.as_ref().filter(|halt| halt.halted)
+            && draft.verdict == VerdictKind::ActNow
+            && autonomous(principal)
+        {
+            draft.verdict = VerdictKind::Ask;
+            draft.decided_by.push(format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note));
         }
     }
 

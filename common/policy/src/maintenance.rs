@@ -1,22 +1,18 @@
 //! Owns: the maintenance token: a signed word that for a while nobody who touches the agent of one host is refused.
 //! Never: longer than a day, another host's, or without the policy key.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use picket_model::{HostId, Timestamp};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::keys;
+use crate::signed::{self, Fault};
 
+const WORD: &str = "picket_maintenance";
 /// A token that is lost must not stand open for long; an upgrade takes minutes.
 pub const MAINTENANCE_MS_MAX: u64 = 24 * 3_600_000;
-/// A token is a few hundred bytes.
-pub const TOKEN_BYTES_MAX: usize = 4096;
 /// How far the clocks of a host and of who signs may be apart: one that was set back by more is no witness.
 const AHEAD_MS_MAX: u64 = 5 * 60_000;
-const FORMAT: u32 = 1;
 
 /// Who may touch the agent of which host until when.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -27,14 +23,6 @@ pub struct Maintenance {
     pub until: Timestamp,
     /// Why, and for whom, for the record.
     pub note: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Envelope {
-    picket_maintenance: u32,
-    signature: String,
-    body: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -56,10 +44,7 @@ pub enum MaintenanceError {
 impl Maintenance {
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
-        // Numbers and texts always have a JSON form; were one empty, `verify` refuses it.
-        let body = serde_json::to_string(self).unwrap_or_default();
-        let signature = STANDARD.encode(key.sign(body.as_bytes()).to_bytes());
-        serde_json::to_vec(&Envelope { picket_maintenance: FORMAT, signature, body }).unwrap_or_default()
+        signed::seal(WORD, self, key)
     }
 
     /// What a token says, if it is this host's, of this key, and not over at `now`.
@@ -67,20 +52,12 @@ impl Maintenance {
     /// # Errors
     /// Says which of these it is not.
     pub fn verify(bytes: &[u8], key: &[u8; 32], host: HostId, now: Timestamp) -> Result<Self, MaintenanceError> {
-        let malformed = |reason: &dyn std::fmt::Display| MaintenanceError::Malformed(reason.to_string());
-        if bytes.len() > TOKEN_BYTES_MAX {
-            return Err(malformed(&format!("it has {} bytes, at most {TOKEN_BYTES_MAX} can be", bytes.len())));
-        }
-        let envelope: Envelope = serde_json::from_slice(bytes).map_err(|error| malformed(&error))?;
-        if envelope.picket_maintenance != FORMAT {
-            return Err(malformed(&format!("its format is {}", envelope.picket_maintenance)));
-        }
-        let key: VerifyingKey = keys::public_from_bytes(key).map_err(|error| malformed(&error))?;
-        let signature = STANDARD.decode(&envelope.signature).ok();
-        let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
-        let signature = signature.ok_or_else(|| malformed(&"its signature is not 64 bytes in base64"))?;
-        key.verify_strict(envelope.body.as_bytes(), &signature).map_err(|_| MaintenanceError::Signature)?;
-        let token: Self = serde_json::from_str(&envelope.body).map_err(|error| malformed(&error))?;
+        let body = signed::open(WORD, bytes, key).map_err(|fault| match fault {
+            Fault::Malformed(reason) => MaintenanceError::Malformed(reason),
+            Fault::Signature => MaintenanceError::Signature,
+        })?;
+        let token: Self =
+            serde_json::from_str(&body).map_err(|error| MaintenanceError::Malformed(error.to_string()))?;
         if token.host != host {
             return Err(MaintenanceError::OtherHost(token.host));
         }

@@ -80,6 +80,8 @@ messages! {
     15 AuditHead m::AuditHead,
     16 ListRequest m::ListRequest,
     17 ListPart m::ListPart,
+    18 Halt m::Halt,
+    19 HaltAnswer m::HaltAnswer,
 }
 
 fn take<'a, T: serde::Deserialize<'a>>(kind: u16, payload: &'a [u8]) -> Result<T, MessageError> {
@@ -111,6 +113,8 @@ impl Message {
                 m.records.iter().try_for_each(|record| check("batch.record", record.len(), RECORD_BYTES_MAX))
             }
             Self::BundleAnswer(m) => check("bundle_answer.detail", m.detail.len(), TEXT_BYTES_MAX),
+            Self::Halt(m) => check("halt", m.bytes.len(), BLOB_BYTES_MAX),
+            Self::HaltAnswer(m) => check("halt_answer.detail", m.detail.len(), TEXT_BYTES_MAX),
             Self::CommandAnswer(m) => check("command_answer.detail", m.detail.len(), TEXT_BYTES_MAX),
             Self::Refused(m) => check("refused.detail", m.detail.len(), TEXT_BYTES_MAX),
             Self::Renew(m) => check("renew.csr", m.csr_der.len(), BLOB_BYTES_MAX),

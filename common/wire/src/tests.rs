@@ -265,6 +265,8 @@ fn messages() -> Vec<Message> {
         Message::AuditHead(m::AuditHead { bytes: vec![5] }),
         Message::ListRequest(m::ListRequest { sha256: [7; 32], offset: 5 }),
         Message::ListPart(m::ListPart { sha256: [7; 32], offset: 5, total: 9, bytes: vec![1, 2, 3, 4] }),
+        Message::Halt(m::Halt { bytes: b"halt".to_vec() }),
+        Message::HaltAnswer(m::HaltAnswer { issued: 9, taken: true, detail: "2 undone".to_owned() }),
     ]
 }
 

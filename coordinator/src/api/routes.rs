@@ -73,6 +73,7 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             }),
         )
         .route("/v1/policy", get(|State(s): Svc| call(move || s.policy())).post(apply_policy))
+        .route("/v1/halt", get(|State(s): Svc| call(move || s.halt())).post(turn_switch))
         .route("/v1/lists", post(take_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)))
         .route("/v1/rules", get(|State(s): Svc| call(move || s.rules())))
         .route("/v1/tokens", post(token))
@@ -180,6 +181,11 @@ async fn isolate(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body
 async fn apply_policy(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {
     let bytes = body.map_err(invalid)?;
     call(move || s.apply_policy(&who, &bytes)).await
+}
+
+async fn turn_switch(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {
+    let bytes = body.map_err(invalid)?;
+    call(move || s.turn_switch(&who, &bytes)).await
 }
 
 async fn take_list(State(s): Svc, body: Result<Bytes, BytesRejection>) -> Json2 {

@@ -110,6 +110,8 @@ pub trait Service: Send + Sync {
     fn release(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;
+    fn halt(&self) -> Answer;
+    fn turn_switch(&self, who: &str, word: &[u8]) -> Answer;
     fn take_list(&self, bytes: &[u8]) -> Answer;
     fn token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer;
 }

@@ -49,6 +49,8 @@ pub trait Inbox: Send + Sync {
     /// Two machines speak with one certificate: a second connection came with another epoch and took over.
     fn cloned(&self, host: HostId);
     fn bundle_answered(&self, host: HostId, version: u64, accepted: bool, detail: String);
+    /// Whether a host goes by the switch's word of that time.
+    fn halt_answered(&self, host: HostId, issued: Timestamp, taken: bool, detail: String);
     fn command_answered(&self, host: HostId, id: u64, taken: bool, detail: String);
 }
 

@@ -209,6 +209,7 @@ async fn listen(desk: &Desk, reader: &mut FrameReader, answers: mpsc::Sender<Vec
                 services.inbox.status(status);
             }
             Some(Message::BundleAnswer(m)) => services.inbox.bundle_answered(host, m.version, m.accepted, m.detail),
+            Some(Message::HaltAnswer(m)) => services.inbox.halt_answered(host, Timestamp(m.issued), m.taken, m.detail),
             Some(Message::CommandAnswer(m)) => services.inbox.command_answered(host, m.id, m.taken, m.detail),
             Some(Message::Renew(renew)) => {
                 let frame = renewed(services, host, &renew)?;
@@ -220,7 +221,7 @@ async fn listen(desk: &Desk, reader: &mut FrameReader, answers: mpsc::Sender<Vec
     Ok(())
 }
 
-/// What goes down: answers, commands, the bundle where the host has another, audit heads.
+/// What goes down: the switch's word before all else, answers, commands, the bundle where the host has another, audit heads.
 async fn speak(
     desk: &Desk,
     has: Option<u64>,
@@ -229,6 +230,11 @@ async fn speak(
     mut answers: mpsc::Receiver<Vec<u8>>,
 ) -> Result<(), End> {
     let (mut bundles, mut heads) = (desk.hall.sessions.bundles(), desk.hall.sessions.heads());
+    let mut halts = desk.hall.sessions.halts();
+    let halt = halts.borrow_and_update().clone();
+    if let Some(halt) = halt {
+        send.write_all(&halt).await?;
+    }
     let first = bundles.borrow_and_update().clone();
     if let Some(bundle) = first.filter(|bundle| bundle.version.is_none() || bundle.version != has) {
         send.write_all(&bundle.frame).await?;
@@ -236,6 +242,13 @@ async fn speak(
     heads.mark_changed();
     loop {
         tokio::select! {
+            biased;
+            Ok(()) = halts.changed() => {
+                let halt = halts.borrow_and_update().clone();
+                if let Some(halt) = halt {
+                    send.write_all(&halt).await?;
+                }
+            }
             Some(frame) = answers.recv() => send.write_all(&frame).await?,
             Some(frame) = commands.recv() => send.write_all(&frame).await?,
             Ok(()) = bundles.changed() => {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use picket_model::{Command, HostId};
 use picket_wire::limits::DOWNLINK_FRAME_BYTES_MAX;
-use picket_wire::v1::message::{AuditHead, Bundle, CommandOrder};
+use picket_wire::v1::message::{AuditHead, Bundle, CommandOrder, Halt};
 use picket_wire::{Message, RefusalCode};
 use quinn::Connection;
 use serde::Deserialize;
@@ -34,6 +34,7 @@ struct Shared {
     serials: AtomicU64,
     bundle: watch::Sender<Option<Arc<Pushed>>>,
     head: watch::Sender<Option<Arc<Vec<u8>>>>,
+    halt: watch::Sender<Option<Arc<Vec<u8>>>>,
 }
 
 #[derive(Default)]
@@ -67,6 +68,7 @@ impl Default for Sessions {
             serials: AtomicU64::new(0),
             bundle: watch::Sender::new(None),
             head: watch::Sender::new(None),
+            halt: watch::Sender::new(None),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -104,6 +106,11 @@ impl Sessions {
         self.shared.head.send_replace(Some(Arc::new(Message::AuditHead(AuditHead { bytes }).to_frame())));
     }
 
+    /// Sends the signed word of the switch to every host, those that connect later included.
+    pub fn push_halt(&self, bytes: Vec<u8>) {
+        self.shared.halt.send_replace(Some(Arc::new(Message::Halt(Halt { bytes }).to_frame())));
+    }
+
     /// Cuts the host's live connection; its row must say that it is revoked before, so that it cannot come back.
     pub fn revoke(&self, host: HostId) {
         let hosts = self.shared.lock();
@@ -125,6 +132,10 @@ impl Sessions {
 
     pub(super) fn heads(&self) -> watch::Receiver<Option<Arc<Vec<u8>>>> {
         self.shared.head.subscribe()
+    }
+
+    pub(super) fn halts(&self) -> watch::Receiver<Option<Arc<Vec<u8>>>> {
+        self.shared.halt.subscribe()
     }
 
     /// Enters a session; an older one of the same host is closed, for the newest wins.

@@ -30,6 +30,7 @@ impl Desk {
             "version": env!("CARGO_PKG_VERSION"),
             "started": self.started,
             "bundle": self.policy().map(|policy| Self::policy_json(&policy)),
+            "halt": self.halt_json(),
             "hosts": {"total": live, "connected": self.sessions.connected().len()},
             "incidents": {"open": open},
             "actions": {"asked": asked},

@@ -11,6 +11,7 @@ use picket_model::{HostId, IncidentId, Timestamp};
 use picket_policy::{Bundle, Verified, VerifyingKey};
 use serde_json::{Value, json};
 
+use super::halt::Switch;
 use super::lists::Lists;
 use super::rows::{self, CommandRow, StatusRow};
 use crate::api::Refused;
@@ -52,6 +53,7 @@ pub struct Desk {
     sent: Mutex<HashMap<HostId, HashSet<u64>>>,
     /// Incidents that people closed, for the brain; the store keeps them too.
     closings: Mutex<Vec<IncidentId>>,
+    pub switch: Mutex<Switch>,
     commands: AtomicU64,
     wake: super::brain::Wake,
     /// Answering a question and writing the answer must not be parted by another answer.
@@ -103,10 +105,12 @@ impl Desk {
             statuses: Mutex::new(statuses),
             sent: Mutex::default(),
             closings: Mutex::default(),
+            switch: Mutex::default(),
             commands: AtomicU64::new(0),
             wake: parts.wake,
             answering: Mutex::new(()),
         };
+        desk.resume_halt()?;
         if let Some(bytes) = desk.state.get(Table::Bundles, BUNDLE_KEY)? {
             let verified = picket_policy::verify(&bytes, &[desk.policy_key])
                 .map_err(|error| anyhow::anyhow!("the bundle in the store does not verify: {error}"))?;

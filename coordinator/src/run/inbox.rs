@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use picket_model::{ActionState, CommandKind, HostFacts, HostId, HostStatus, Sha256};
+use picket_model::{ActionState, CommandKind, HostFacts, HostId, HostStatus, Sha256, Timestamp};
 
 use super::desk::{Desk, now, unpoisoned};
 use super::rows::{self, StatusRow};
@@ -92,6 +92,11 @@ impl Inbox for Desks {
                 desk.record(&format!("host {host}"), "bundle refused", &version.to_string(), &detail)
             });
         }
+    }
+
+    fn halt_answered(&self, host: HostId, issued: Timestamp, taken: bool, detail: String) {
+        tracing::info!(%host, taken, %detail, "the switch answered");
+        self.0.halt_answered(host, issued, taken, detail);
     }
 
     fn command_answered(&self, host: HostId, id: u64, taken: bool, detail: String) {

@@ -97,6 +97,14 @@ impl Service for Desk {
         self.order_policy(who, bundle)
     }
 
+    fn halt(&self) -> Answer {
+        self.say_halt()
+    }
+
+    fn turn_switch(&self, who: &str, word: &[u8]) -> Answer {
+        self.order_halt(who, word)
+    }
+
     fn take_list(&self, bytes: &[u8]) -> Answer {
         self.order_list(bytes)
     }

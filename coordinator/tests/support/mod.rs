@@ -52,6 +52,7 @@ pub struct Heard {
     pub clones: Mutex<Vec<HostId>>,
     pub bundle_answers: Mutex<Vec<(HostId, u64, bool, String)>>,
     pub command_answers: Mutex<Vec<(HostId, u64, bool, String)>>,
+    pub halt_answers: Mutex<Vec<(HostId, Timestamp, bool, String)>>,
     pub bundle: Mutex<Option<Vec<u8>>>,
     pub lists: Mutex<std::collections::HashMap<[u8; 32], Vec<u8>>>,
 }
@@ -90,6 +91,9 @@ impl Inbox for Heard {
     }
     fn bundle_answered(&self, host: HostId, version: u64, accepted: bool, detail: String) {
         self.bundle_answers.lock().unwrap().push((host, version, accepted, detail));
+    }
+    fn halt_answered(&self, host: HostId, issued: Timestamp, taken: bool, detail: String) {
+        self.halt_answers.lock().unwrap().push((host, issued, taken, detail));
     }
     fn command_answered(&self, host: HostId, id: u64, taken: bool, detail: String) {
         self.command_answers.lock().unwrap().push((host, id, taken, detail));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::OFlag;
 use picket_model::{ActionReport, Activity, TamperKind};
 use picket_policy::Maintenance;
-use picket_policy::maintenance::TOKEN_BYTES_MAX;
+use picket_policy::signed::STATEMENT_BYTES_MAX;
 
 use super::{Engine, now};
 use crate::facts;
@@ -73,7 +73,7 @@ impl Engine {
         }
         let mut token = Vec::new();
         // One byte more than a token can have is already none.
-        let read = file.take(TOKEN_BYTES_MAX as u64 + 1).read_to_end(&mut token);
+        let read = file.take(STATEMENT_BYTES_MAX as u64 + 1).read_to_end(&mut token);
         let _ = std::fs::remove_file(&request);
         let checked = read.map_err(|error| error.to_string()).and_then(|_| self.taken(&token));
         let answer = match checked {

@@ -205,3 +205,19 @@ fn the_proof_carries_the_very_action() {
     assert_eq!((proof.id, &proof.kind), (asked.id, &asked.kind));
     assert_eq!(proof.into_inner(), asked);
 }
+
+#[test]
+fn while_halted_picket_only_asks_and_people_are_obeyed() {
+    let mut authority = authority_of(&bundle("strict"));
+    let halt = |halted| Halt { issued: NOW, halted, held: crate::Held::Keep, note: "false alarms".into() };
+    assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
+    authority.set_halt(Some(halt(true)));
+    for who in [AGENT, Asked { who: "coordinator", ..AGENT }] {
+        let grounds = verdict(&mut authority, "kill_tree", who, NOW);
+        assert_eq!(grounds.verdict, VerdictKind::Ask);
+        assert!(grounds.decided_by.iter().any(|by| by.contains("halted") && by.contains("false alarms")));
+    }
+    assert_eq!(verdict(&mut authority, "kill_tree", ANNA, NOW).verdict, VerdictKind::ActNow);
+    authority.set_halt(Some(halt(false)));
+    assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
+}

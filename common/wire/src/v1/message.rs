@@ -133,6 +133,20 @@ pub struct ListPart {
     pub bytes: Vec<u8>,
 }
 
+/// The signed word of the switch that stops all autonomy. It comes with every session, and when it changes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Halt {
+    pub bytes: Vec<u8>,
+}
+
+/// Whether the host goes by the word of that time, and what that came to.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct HaltAnswer {
+    pub issued: u64,
+    pub taken: bool,
+    pub detail: String,
+}
+
 /// A signed head of the audit log, which the agent keeps as a witness.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct AuditHead {

@@ -48,6 +48,15 @@ fn show(context: &Context, status: &Value, hosts: &[Value]) -> Result<(), Failur
         value::text(status, "/bundle/version"),
         value::relative(status, "/bundle/lease_expires", value::now()),
     ))?;
+    if value::flag(status, "/halt/halted") {
+        output.line(&format!(
+            "autonomy     HALTED since {}, {} of {} hosts go by it: {}",
+            value::time(status, "/halt/issued"),
+            value::text(status, "/halt/taken"),
+            value::text(status, "/hosts/total"),
+            value::text(status, "/halt/note"),
+        ))?;
+    }
     output.line(&format!("hosts        {connected} of {} connected", hosts.len()))?;
     output.line(&format!("incidents    {} open", value::text(status, "/incidents/open")))?;
     let asked = value::number(status, "/actions/asked");

@@ -73,7 +73,7 @@ fn signed_here(name: &str, args: &Args, context: &Context, api: &Api) -> Result<
     sign::finished(sign::from_shipped(name)?, &key, version, args.lease, chosen).map(|(_, bytes)| bytes)
 }
 
-fn beside(token_file: &Path) -> PathBuf {
+pub fn beside(token_file: &Path) -> PathBuf {
     token_file.with_file_name(KEY_NAME)
 }
 

@@ -2,6 +2,7 @@
 //! Never: judging; that is common/policy, on the host.
 
 mod apply;
+mod halt;
 mod indicators;
 mod keygen;
 mod maintenance;
@@ -29,6 +30,8 @@ enum Command {
     Sign(sign::Args),
     Apply(apply::Args),
     Maintenance(maintenance::Args),
+    Halt(halt::HaltArgs),
+    Resume(halt::ResumeArgs),
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -38,5 +41,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),
         Command::Maintenance(args) => maintenance::run(args, context),
+        Command::Halt(args) => halt::halt(args, context),
+        Command::Resume(args) => halt::resume(args, context),
     }
 }
