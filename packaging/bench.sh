@@ -2,9 +2,9 @@
 # Measures Picket on this machine with the binaries as they are shipped, and prints the figures of docs/BENCHMARKS.md.
 #
 #   packaging/bench.sh                 # everything, some half an hour
-#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, indicators, sensor, detect
+#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, sensor, detect
 #   packaging/bench.sh sensor dd pace  # only these of the sensor: storm, pace, build, dd, kernel, memory, flow
-#   packaging/bench.sh detect pairs    # only this of detection: stream, live, sample, pairs, correlation
+#   packaging/bench.sh detect pairs    # only this of detection: stream, live, sample, pairs, indicators, correlation
 #
 # auditd, the peer of the sensor's parts, is unpacked from its Debian package and not installed; PICKET_AUDITD may name
 # a place where it is already. rsigma-eval, the peer of detection's, is built apart from the workspace.
@@ -66,6 +66,7 @@ case "${*:-sensor}" in
 *sensor*) unpack_auditd ;;
 esac
 case "${*:-detect}" in
+"detect live" | "detect indicators" | "detect correlation") ;;
 *detect*) build_rsigma ;;
 esac
 step "$(uname -srm), $(nproc) cores, $(. /etc/os-release && echo "$PRETTY_NAME"), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"

@@ -10,7 +10,6 @@
 
 mod connections;
 mod detect;
-mod indicators;
 mod ingest;
 mod latency;
 mod load;
@@ -20,13 +19,12 @@ mod sensor;
 
 use std::io::Write;
 
-const PARTS: [(&str, fn()); 6] = [
+const PARTS: [(&str, fn()); 5] = [
     ("latency", latency::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("connections", connections::run),
     ("pipeline", pipeline::run),
-    ("indicators", indicators::run),
 ];
 
 /// What has parts of its own.

@@ -14,12 +14,12 @@ use picket_tests::estate::Estate;
 use picket_tests::is_root;
 use serde_json::Value;
 
-fn sha256sum(path: &Path) -> String {
+pub fn sha256sum(path: &Path) -> String {
     let output = Command::new("sha256sum").arg(path).output().unwrap();
     String::from_utf8(output.stdout).unwrap().split(' ').next().unwrap().to_owned()
 }
 
-fn wait_for_version(estate: &Estate, version: u64) {
+pub fn wait_for_version(estate: &Estate, version: u64) {
     estate
         .wait(&format!("bundle {version} is in force on the host"), |estate| {
             let hosts = estate.json(&["hosts"]).ok()?;
@@ -28,7 +28,7 @@ fn wait_for_version(estate: &Estate, version: u64) {
         .unwrap();
 }
 
-fn detections(estate: &Estate) -> Vec<Value> {
+pub fn detections(estate: &Estate) -> Vec<Value> {
     estate
         .json(&["detections", "--limit", "10000"])
         .ok()

@@ -6,6 +6,7 @@
 mod alone;
 mod drill;
 mod halt;
+mod indicators;
 mod lists;
 mod person;
 mod refusals;

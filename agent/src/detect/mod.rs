@@ -7,8 +7,8 @@ mod tests;
 
 use std::sync::Arc;
 
-use picket_detect::{Detector, EventHost, Hit, LostWindows, Subject};
-use picket_model::{Detection, DetectionId, Event, HostId, Interest, LossCount, Timestamp};
+use picket_detect::{Detector, EventHost, Exception, Hit, LostWindows, Subject};
+use picket_model::{Detection, DetectionId, Event, HostId, LossCount, Timestamp};
 
 use self::repeats::Repeats;
 
@@ -30,21 +30,25 @@ impl Detect {
         Self { host, host_name, detector, repeats: Repeats::default(), ids }
     }
 
-    /// Other rules from the next event on; correlations that stay the same go on with what they have gathered.
-    pub fn replace(&mut self, mut detector: Detector) {
-        std::mem::swap(&mut self.detector, &mut detector);
-        self.detector.carry_over(detector);
-    }
-
-    /// Which files the rules in force can look at.
+    /// Other rules from the next event on; correlations that stay the same go on with what they have gathered. What was
+    /// in force before is given back: to take thousands of expressions apart is longer than an event should wait.
     #[must_use]
-    pub fn interest(&self) -> Interest {
-        self.detector.interest()
+    pub fn replace(&mut self, mut detector: Detector) -> Detector {
+        std::mem::swap(&mut self.detector, &mut detector);
+        self.detector.carry_over(&mut detector);
+        detector
     }
 
     #[must_use]
     pub fn rules(&self) -> u32 {
         u32::try_from(self.detector.rules().count()).unwrap_or(u32::MAX)
+    }
+
+    /// Of each exception that has ended what is to be done about it.
+    #[must_use]
+    pub fn exceptions_ended(&self, now: Timestamp) -> Vec<String> {
+        let all = self.detector.exceptions().iter();
+        all.filter(|exception| exception.has_ended(now)).map(Exception::said_ended).collect()
     }
 
     pub fn observe(&mut self, event: &Event) -> Vec<Detection> {

@@ -5,17 +5,27 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use picket_detect::{Detector, Gathering, IndicatorSource, RuleError, RuleSource};
-use picket_model::{BundleVersion, Timestamp};
+use picket_model::{BundleVersion, Interest, Timestamp};
 use picket_policy::{Authority, Bundle, BundleError, Verified, VerifyingKey};
 
 use super::lists::Lists;
 use super::status::{BROKEN_LISTS, BROKEN_RULES};
 use crate::report::WantedList;
+use crate::whole::{Draft, Put};
 
 /// A bundle that passed every check, ready to take over.
 pub struct Ready {
     pub authority: Authority,
     pub detector: Detector,
+    /// Which files its rules and indicators can look at.
+    pub interest: Interest,
+}
+
+impl Ready {
+    fn new(authority: Authority, detector: Detector) -> Self {
+        let interest = detector.interest();
+        Self { authority, detector, interest }
+    }
 }
 
 /// What the kept bundle gives at the start.
@@ -43,11 +53,14 @@ pub enum Offered {
 pub struct Prepared {
     verified: Verified,
     ready: Ready,
+    /// Its bytes, on disk beside those of the kept one.
+    draft: Draft,
 }
 
-/// Checks and compiles bundles, on whatever thread: that takes seconds for large ones.
+/// Checks, compiles and writes bundles, on whatever thread: that takes seconds for large ones.
 #[derive(Clone)]
 pub struct Checker {
+    path: PathBuf,
     trusted: Vec<VerifyingKey>,
     lists: Lists,
 }
@@ -74,8 +87,12 @@ impl Checker {
             Ok(lists) if !lists.is_empty() => return Offered::Wants { name: name.clone(), version: *version, lists },
             Ok(_) => {}
         }
-        match self.compile(&verified) {
-            Ok(ready) => Offered::Ready(Box::new(Prepared { verified, ready })),
+        let prepared = self.compile(&verified).and_then(|ready| {
+            let draft = Draft::write(&self.path, &verified.bytes);
+            draft.map(|draft| (ready, draft)).map_err(|error| cannot_keep(&self.path, &error))
+        });
+        match prepared {
+            Ok((ready, draft)) => Offered::Ready(Box::new(Prepared { verified, ready, draft })),
             Err(why) => Offered::Refused(why),
         }
     }
@@ -84,12 +101,15 @@ impl Checker {
         let authority = Authority::new(verified).map_err(|e| e.to_string())?;
         let mut indicators = Gathering::default();
         self.lists.gather(&verified.bundle.indicator_lists, &mut indicators)?;
-        Ok(Ready { authority, detector: rules(verified, indicators)? })
+        Ok(Ready::new(authority, rules(verified, indicators)?))
     }
 }
 
+fn cannot_keep(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot keep it at {}: {error}", path.display())
+}
+
 pub struct Keeper {
-    path: PathBuf,
     checker: Checker,
     current: Option<Verified>,
 }
@@ -99,19 +119,20 @@ impl Keeper {
     pub fn open(state_dir: &Path, policy_key: [u8; 32]) -> anyhow::Result<Self> {
         let key = VerifyingKey::from_bytes(&policy_key)
             .context("the identity's policy key is no Ed25519 key; enrol this host again")?;
-        let checker = Checker { trusted: vec![key], lists: Lists::new(state_dir) };
-        let mut keeper = Self { path: state_dir.join("bundle"), checker, current: None };
-        match std::fs::read(&keeper.path) {
+        let path = state_dir.join("bundle");
+        let checker = Checker { path: path.clone(), trusted: vec![key], lists: Lists::new(state_dir) };
+        let mut keeper = Self { checker, current: None };
+        match std::fs::read(&path) {
             Ok(bytes) => match picket_policy::verify(&bytes, &keeper.checker.trusted) {
                 Ok(verified) => keeper.current = Some(verified),
                 Err(error) => {
-                    tracing::error!(%error, path = %keeper.path.display(), "the kept bundle does not verify and is set aside");
-                    std::fs::rename(&keeper.path, keeper.path.with_extension("refused"))
-                        .with_context(|| format!("cannot set {} aside", keeper.path.display()))?;
+                    tracing::error!(%error, path = %path.display(), "the kept bundle does not verify and is set aside");
+                    std::fs::rename(&path, path.with_extension("refused"))
+                        .with_context(|| format!("cannot set {} aside", path.display()))?;
                 }
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", keeper.path.display())),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
         }
         Ok(keeper)
     }
@@ -144,7 +165,7 @@ impl Keeper {
                 pack_only()?
             }
         };
-        Ok(Some(Kept { ready: Ready { authority, detector }, broken }))
+        Ok(Some(Kept { ready: Ready::new(authority, detector), broken }))
     }
 
     /// The kept bundle's bytes and the lists that it wants and this host has not: lost, or changed on disk.
@@ -159,19 +180,19 @@ impl Keeper {
         self.checker.clone()
     }
 
-    /// Keeps a bundle that was checked; an error leaves everything as it was and says why.
-    pub fn keep(&mut self, prepared: Prepared) -> Result<Ready, String> {
-        let Prepared { verified, ready } = prepared;
+    /// Keeps a bundle that was checked; an error leaves everything as it was and says why. Until it has settled, a crash
+    /// may bring the one before back, and the coordinator sends this one again.
+    pub fn keep(&mut self, prepared: Prepared) -> Result<(Ready, Put), String> {
+        let Prepared { verified, ready, draft } = prepared;
         // Another may have been kept while this one was compiled; the kept one itself may come again with its lists.
         let offered = verified.bundle.version;
         if let Some(have) = self.version().filter(|have| offered < *have) {
             return Err(BundleError::Older { have, offered }.to_string());
         }
-        crate::whole::write(&self.path, &verified.bytes)
-            .map_err(|e| format!("cannot keep it at {}: {e}", self.path.display()))?;
+        let put = draft.put().map_err(|error| cannot_keep(&self.checker.path, &error))?;
         self.checker.lists.keep_only(&verified.bundle.indicator_lists);
         self.current = Some(verified);
-        Ok(ready)
+        Ok((ready, put))
     }
 }
 

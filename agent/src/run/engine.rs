@@ -143,12 +143,16 @@ impl Engine {
         let Links { spool, shared, peace, pool } = links;
         let host = identity.host();
         let mut decide = Decide::new(host, std::process::id(), super::ids::source());
-        let (detector, broken) = match keeper.ready()? {
-            Some(Kept { ready: Ready { authority, detector }, broken }) => {
+        let (detector, interest, broken) = match keeper.ready()? {
+            Some(Kept { ready: Ready { authority, detector, interest }, broken }) => {
                 decide.adopt(authority);
-                (detector, broken)
+                (detector, interest, broken)
             }
-            None => (bundles::pack_only()?, Vec::new()),
+            None => {
+                let detector = bundles::pack_only()?;
+                let interest = detector.interest();
+                (detector, interest, Vec::new())
+            }
         };
         let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
         let options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
@@ -184,7 +188,7 @@ impl Engine {
             engine.shared.change(|status| status.blind_spots.push(spot.to_owned()));
             engine.speak("bundle rules do not compile", &format!("{spot}; {why}"));
         }
-        engine.set_interest();
+        engine.set_interest(&interest);
         engine.resume_maintenance();
         engine.resume_halt();
         for report in recovered {

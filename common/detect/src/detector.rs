@@ -276,8 +276,9 @@ impl Detector {
 
     /// Takes over what the correlations of `previous` remember, so that a new bundle does not make an attack under
     /// way begin anew. A correlation that was changed begins anew.
-    pub fn carry_over(&mut self, previous: Self) {
-        self.correlator.carry_over(previous.correlator);
+    pub fn carry_over(&mut self, previous: &mut Self) {
+        let nothing = Correlator::new(Vec::new(), 0, CorrelationLimits::default());
+        self.correlator.carry_over(std::mem::replace(&mut previous.correlator, nothing));
     }
 
     /// What correlations had to give up since the last call, per correlation and cause, and of windows from when to

@@ -3,6 +3,9 @@
 
 use std::net::IpAddr;
 
+/// The bits of `::ffff:0.0.0.0/96` before the IPv4 address.
+const MAPPED_PREFIX: u32 = 96;
+
 /// All addresses that share the first `prefix` bits. IPv4 and IPv6 never meet, except that an IPv4 address
 /// mapped into IPv6 is the IPv4 address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -25,6 +28,13 @@ impl Network {
             None => width,
             Some(Ok(prefix)) if prefix <= width => prefix,
             Some(_) => return Err(format!("`{text}`: the prefix must be a number from 0 to {width}")),
+        };
+        // An IPv4 address that is mapped into IPv6 is the IPv4 address, and so is a range of them.
+        let (ip, prefix) = match ip.to_canonical() {
+            IpAddr::V4(mapped) if ip.is_ipv6() && prefix >= MAPPED_PREFIX => {
+                (IpAddr::V4(mapped), prefix - MAPPED_PREFIX)
+            }
+            _ => (ip, prefix),
         };
         let first = masked(ip, prefix);
         if first != ip {

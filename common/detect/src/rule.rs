@@ -140,3 +140,27 @@ pub struct Exception {
     /// The rules that it is put on.
     pub rules: Vec<RuleId>,
 }
+
+impl Exception {
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// `2027-01-31`, the first day on which it leaves nothing out; `-` where it has none.
+    #[must_use]
+    pub fn day(&self) -> String {
+        self.until.map_or_else(|| "-".to_owned(), |until| until.to_string().chars().take(10).collect())
+    }
+
+    /// What is to be done about one that has ended.
+    #[must_use]
+    pub fn said_ended(&self) -> String {
+        let Self { file, line, title, owner, .. } = self;
+        let owner = if owner.is_empty() { "its author" } else { owner };
+        let day = self.day();
+        format!(
+            "{file}:{line}: the exception `{title}` ended on {day} and leaves nothing out any more; ask {owner}, or remove it"
+        )
+    }
+}

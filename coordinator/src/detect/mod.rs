@@ -36,7 +36,7 @@ impl Detect {
     pub fn replace(&mut self, mut detector: Detector) {
         std::mem::swap(&mut self.detector, &mut detector);
         self.limit();
-        self.detector.carry_over(detector);
+        self.detector.carry_over(&mut detector);
     }
 
     fn limit(&mut self) {

@@ -10,7 +10,11 @@ use std::path::{Path, PathBuf};
 use picket_detect::{Gathering, ListReader};
 use picket_model::Sha256;
 use picket_policy::ListRef;
+use picket_policy::limits::LISTS_BYTES_MAX;
 use sha2::Digest;
+
+/// The lists of the bundle in force and of one to come.
+const FOLDER_BYTES_MAX: u64 = 2 * LISTS_BYTES_MAX;
 
 /// A list that was taken in.
 pub struct Taken {
@@ -35,14 +39,23 @@ impl Lists {
         self.folder.join(sha256.to_string())
     }
 
-    /// Keeps a list that every host will be able to read; the error says why none will.
-    pub fn take(&self, bytes: &[u8]) -> Result<Taken, String> {
+    /// Keeps a list that every host will be able to read; the error says why none will. Where there is no room for it,
+    /// lists of bundles that were never applied go.
+    pub fn take(&self, bytes: &[u8], in_force: &[ListRef]) -> Result<Taken, String> {
         let reader = ListReader::new(bytes).map_err(|error| error.to_string())?;
         let (kind, entries) = (reader.kind().word(), reader.count());
         Gathering::default().list(reader).map_err(|error| error.to_string())?;
         let sha256 = Sha256(sha2::Sha256::digest(bytes).into());
+        if self.bytes().saturating_add(bytes.len() as u64) > FOLDER_BYTES_MAX {
+            self.keep_only(in_force);
+        }
         self.write(&sha256, bytes).map_err(|error| format!("it cannot be kept: {error}"))?;
         Ok(Taken { sha256, kind, entries })
+    }
+
+    fn bytes(&self) -> u64 {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).map(|meta| meta.len()).sum()
     }
 
     fn write(&self, sha256: &Sha256, bytes: &[u8]) -> io::Result<()> {

@@ -249,7 +249,9 @@ impl Desk {
     /// A list of indicators, for a bundle to come.
     pub fn order_list(&self, bytes: &[u8]) -> Answer {
         let refused = |why| Refused::new(Status::Invalid, why, "`picket policy sign --indicators` makes lists");
-        let Taken { sha256, kind, entries } = self.lists.take(bytes).map_err(refused)?;
+        let policy = self.policy();
+        let in_force = policy.as_ref().map_or(&[][..], |policy| &policy.verified.bundle.indicator_lists);
+        let Taken { sha256, kind, entries } = self.lists.take(bytes, in_force).map_err(refused)?;
         Ok(json!({"sha256": sha256, "kind": kind, "entries": entries}))
     }
 

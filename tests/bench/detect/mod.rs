@@ -4,6 +4,7 @@
 mod classes;
 mod data;
 mod differences;
+mod indicators;
 mod live;
 mod pairs;
 mod peer;
@@ -11,9 +12,10 @@ mod stream;
 
 pub use stream::one;
 
-pub const PARTS: [(&str, fn()); 4] = [
+pub const PARTS: [(&str, fn()); 5] = [
     ("detect-stream", stream::run),
     ("detect-live", live::run),
     ("detect-sample", differences::on_the_sample),
     ("detect-pairs", differences::on_pairs),
+    ("detect-indicators", indicators::run),
 ];

@@ -68,9 +68,8 @@ impl Focus {
 
 impl Engine {
     /// With the rules that are in force now. Where the sensor cannot follow, it tells everything.
-    pub(super) fn set_interest(&mut self) {
-        let interest = self.detect.interest();
-        if let Err(error) = self.focus.set(&interest) {
+    pub(super) fn set_interest(&mut self, interest: &Interest) {
+        if let Err(error) = self.focus.set(interest) {
             self.speak("file records are not filtered", &error.to_string());
         }
     }

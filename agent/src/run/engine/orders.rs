@@ -1,6 +1,9 @@
 //! Owns: what comes down from the coordinator: commands, bundles, heads of its audit log.
 //! Never: believing it: each is judged or checked here.
 
+use std::time::Instant;
+
+use picket_detect::Detector;
 use picket_model::{ActionId, ActionReport, ActionState, BundleVersion, Command, CommandKind, Principal, VerdictKind};
 use picket_policy::{Grounds, Judgement};
 
@@ -8,6 +11,7 @@ use super::{Around, Engine, now, stated};
 use crate::decide::Order;
 use crate::run::bundles::{Keeper, Prepared, Ready};
 use crate::run::status;
+use crate::whole::Put;
 
 impl Engine {
     /// An order of the coordinator: whether it was taken, and what came of it.
@@ -52,12 +56,15 @@ impl Engine {
 
     /// A bundle was checked and compiled beside: the version in force, whether it is this one, and why not.
     pub fn prepared(&mut self, prepared: Prepared) -> (u64, bool, String) {
+        let begun = Instant::now();
         match self.keeper.keep(prepared) {
-            Ok(Ready { authority, detector }) => {
+            Ok((Ready { authority, detector, interest }, put)) => {
                 let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
                 self.decide.adopt(authority);
-                self.detect.replace(detector);
-                self.set_interest();
+                let before = self.detect.replace(detector);
+                self.set_interest(&interest);
+                tracing::info!(us = begun.elapsed().as_micros(), "events waited while the bundle took over");
+                leave_behind(before, put);
                 self.shared.change(|status| status.blind_spots.retain(|spot| !status::is_broken(spot)));
                 self.speak("bundle accepted", &format!("{name} version {version}"));
                 self.refresh();
@@ -88,6 +95,18 @@ impl Engine {
             tracing::error!(%error, "the audit log's head could not be kept");
         }
     }
+}
+
+/// What takes time and need not be waited for: the disk, and taking thousands of expressions apart.
+fn leave_behind(before: Detector, put: Put) {
+    let work = move || {
+        if let Err(error) = put.settle() {
+            tracing::warn!(%error, "the bundle may not outlast a crash; the coordinator would send it again");
+        }
+        drop(before);
+    };
+    // Without a thread it is not settled here and now: a crash costs no more than that it is sent again.
+    let _ = std::thread::Builder::new().name("bundle".into()).spawn(work);
 }
 
 /// What came of an order, in words for whoever gave it.

@@ -261,13 +261,13 @@ fn a_new_bundle_does_not_forget_an_attack_under_way() {
     let mut before = with(correlation).unwrap();
     assert!(seen(&mut before, "a@0 a@1 a@9").is_empty());
     let mut after = with(correlation).unwrap();
-    after.carry_over(before);
+    after.carry_over(&mut before);
     assert_eq!(played(&mut after, "a@8 a@10"), ["corr:a@8"], "what waits and what was taken are both kept");
 
     let mut before = with(correlation).unwrap();
     assert!(seen(&mut before, "a@0 a@1").is_empty());
     let mut changed = with(&correlation.replace("gte: 3", "gte: 4")).unwrap();
-    changed.carry_over(before);
+    changed.carry_over(&mut before);
     assert!(played(&mut changed, "a@2 a@3").is_empty(), "another threshold counts from nothing");
 }
 

@@ -1,6 +1,8 @@
 //! Owns: indicators: hashes, addresses, domains, URLs and file names that are bad by themselves.
 //! Never: where they come from.
 
+mod gathering;
+mod idn;
 mod list;
 mod name;
 mod ranges;
@@ -10,21 +12,19 @@ mod table;
 mod tests;
 
 use std::hash::{BuildHasher, RandomState};
-use std::io::Read;
 use std::net::IpAddr;
 
 use picket_model::{
     Activity, Event, FileActivity, FileObject, Fingerprint, NetActivity, NetFlow, Process, Script, Sha256,
 };
 
+pub use self::gathering::Gathering;
 pub use self::list::{ListError, ListKind, ListReader, ListWriter};
 
-use self::list::Entry;
 use self::ranges::Ranges;
 use self::rules::{Rules, hit};
 use self::table::Table;
 use crate::error::RuleError;
-use crate::network::Network;
 use crate::rule::{Hit, Rule};
 
 /// Entries of one kind: a large feed; 16 bytes of memory each.
@@ -60,94 +60,6 @@ pub struct Indicators {
     rules: Rules,
 }
 
-/// Gathers indicators from texts and from lists.
-#[derive(Debug)]
-pub struct Gathering {
-    digests: Vec<u128>,
-    networks: Vec<Network>,
-    domains: Vec<u128>,
-    urls: Vec<u128>,
-    file_names: Vec<u128>,
-    keys: [RandomState; 2],
-}
-
-impl Default for Gathering {
-    fn default() -> Self {
-        Self {
-            digests: Vec::new(),
-            networks: Vec::new(),
-            domains: Vec::new(),
-            urls: Vec::new(),
-            file_names: Vec::new(),
-            keys: [RandomState::new(), RandomState::new()],
-        }
-    }
-}
-
-impl Gathering {
-    /// Every malformed entry is named; lines count the entries of its list from 1.
-    pub fn texts(&mut self, source: &IndicatorSource) -> Result<(), Vec<RuleError>> {
-        let mut errors = Vec::new();
-        self.digests.extend(each("sha256", &source.sha256, &mut errors, sha256));
-        self.digests.extend(each("md5", &source.md5, &mut errors, md5));
-        self.networks.extend(each("addresses", &source.addresses, &mut errors, Network::parse));
-        let keys = &self.keys;
-        let mut names = |list: &str, texts: &[String], normal: fn(&str) -> Result<String, String>| {
-            each(list, texts, &mut errors, |text| Ok(mark(keys, normal(text)?.as_bytes())))
-        };
-        self.domains.extend(names("domains", &source.domains, name::domain));
-        self.urls.extend(names("urls", &source.urls, name::url));
-        self.file_names.extend(names("file_names", &source.file_names, name::file_name));
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
-    }
-
-    /// A whole list, or nothing of what follows is of use.
-    pub fn list<R: Read>(&mut self, mut list: ListReader<R>) -> Result<(), ListError> {
-        // Its count is bounded, and a list with fewer entries than it says is an error.
-        let count = usize::try_from(list.count()).unwrap_or(0);
-        let marks = match list.kind() {
-            ListKind::Sha256 | ListKind::Md5 => Some(&mut self.digests),
-            ListKind::Domains => Some(&mut self.domains),
-            ListKind::Urls => Some(&mut self.urls),
-            ListKind::FileNames => Some(&mut self.file_names),
-            ListKind::Addresses => None,
-        };
-        let Some(marks) = marks else {
-            while let Some(entry) = list.entry()? {
-                self.networks.extend(if let Entry::Network(network) = entry { Some(network) } else { None });
-            }
-            return Ok(());
-        };
-        marks.reserve_exact(count);
-        while let Some(entry) = list.entry()? {
-            match entry {
-                Entry::Digest(digest) => marks.push(digest),
-                Entry::Text(text) => marks.push(mark(&self.keys, text.as_bytes())),
-                Entry::Network(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    #[must_use]
-    pub fn finish(self) -> Indicators {
-        let Self { digests, networks, domains, urls, file_names, keys } = self;
-        let (single, wide): (Vec<Network>, Vec<Network>) =
-            networks.into_iter().partition(|network| network.single().is_some());
-        let addresses = single.iter().filter_map(Network::single).map(|ip| mark(&keys, &bytes_of(ip))).collect();
-        Indicators {
-            digests: Table::new(digests),
-            addresses: Table::new(addresses),
-            ranges: Ranges::new(&wide),
-            domains: Table::new(domains),
-            urls: Table::new(urls),
-            file_names: Table::new(file_names),
-            keys,
-            rules: Rules::new(),
-        }
-    }
-}
-
 impl Indicators {
     /// Every malformed entry is named; lines count the entries of its list from 1.
     pub fn compile(source: &IndicatorSource) -> Result<Self, Vec<RuleError>> {
@@ -166,7 +78,8 @@ impl Indicators {
         let digests = !self.digests.is_empty();
         let addresses = !self.addresses.is_empty() || !self.ranges.is_empty();
         let (domains, urls, names) = (!self.domains.is_empty(), !self.urls.is_empty(), self.has_file_names());
-        let Rules { executed, written, connected, accepted, resolved, url, name_executed, name_written } = &self.rules;
+        let Rules { executed, script, written, connected, accepted, resolved, url, name_executed, name_written } =
+            &self.rules;
         [
             (digests, executed),
             (digests, written),
@@ -174,6 +87,7 @@ impl Indicators {
             (addresses, accepted),
             (domains, resolved),
             (urls, url),
+            (digests, script),
             (names, name_executed),
             (names, name_written),
         ]
@@ -204,11 +118,14 @@ impl Indicators {
         let process = event.process.as_deref();
         match &event.activity {
             Activity::ProcessLaunch => process.map(|process| self.launched(process)).unwrap_or_default(),
-            Activity::File { activity: FileActivity::Write | FileActivity::Rename, file } => self.written(file),
+            Activity::File { activity: FileActivity::Create | FileActivity::Write | FileActivity::Rename, file } => {
+                self.written(file)
+            }
             Activity::Fingerprint { fingerprint } => self.measured(process, fingerprint).into_iter().collect(),
             Activity::Network { activity, flow } => self.connected(*activity, flow).into_iter().collect(),
             Activity::Dns { name, .. } => self.resolved(name).into_iter().collect(),
-            Activity::Script { script } => self.script(script).into_iter().collect(),
+            Activity::Script { script } => self.script(script),
+            Activity::ModuleLoad { path, .. } => self.module(path).into_iter().collect(),
             _ => Vec::new(),
         }
     }
@@ -222,7 +139,8 @@ impl Indicators {
         if self.has_file_name(&process.exe) {
             hits.push(hit(&self.rules.name_executed, &[("Image", &process.exe)]));
         }
-        if let Some(url) = process.argv.iter().find_map(|argument| self.listed_url(argument)) {
+        let named = |argument: &String| self.listed_url(argument).or_else(|| self.listed_bare_url(argument));
+        if let Some(url) = process.argv.iter().find_map(named) {
             hits.push(hit(&self.rules.url, &[("CommandLine", &process.command_line()), ("Indicator", &url)]));
         }
         hits
@@ -243,7 +161,7 @@ impl Indicators {
     fn measured(&self, process: Option<&Process>, fingerprint: &Fingerprint) -> Option<Hit> {
         let Fingerprint { file, executed, md5: text, .. } = fingerprint;
         let sha256 = file.sha256.filter(|digest| self.has_sha256(digest)).map(|digest| digest.to_string());
-        let listed_md5 = || Some(text.clone()).filter(|text| md5(text).is_ok_and(|mark| self.digests.contains(mark)));
+        let listed_md5 = || Some(text.clone()).filter(|text| self.has_md5(text));
         let (field, digest) = match sha256 {
             Some(digest) => (if *executed { "Sha256" } else { "TargetSha256" }, digest),
             None => ("Md5", listed_md5()?),
@@ -272,9 +190,23 @@ impl Indicators {
         Some(hit(&self.rules.resolved, &[("QueryName", name), ("Indicator", &listed)]))
     }
 
-    fn script(&self, script: &Script) -> Option<Hit> {
-        let url = self.listed_url(&script.content)?;
-        Some(hit(&self.rules.url, &[("Path", &script.path), ("Indicator", &url)]))
+    fn script(&self, script: &Script) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let path = ("Path", script.path.as_str());
+        if let Some(digest) = script.sha256.filter(|digest| self.has_sha256(digest)) {
+            hits.push(hit(&self.rules.script, &[path, ("Sha256", &digest.to_string())]));
+        }
+        if self.has_file_name(&script.path) {
+            hits.push(hit(&self.rules.name_executed, &[path]));
+        }
+        if let Some(url) = self.listed_url(&script.content) {
+            hits.push(hit(&self.rules.url, &[path, ("Indicator", &url)]));
+        }
+        hits
+    }
+
+    fn module(&self, path: &str) -> Option<Hit> {
+        self.has_file_name(path).then(|| hit(&self.rules.name_executed, &[("ImageLoaded", path)]))
     }
 
     /// Whether a program, a file or another place that knows only a digest has a listed content.
@@ -283,31 +215,39 @@ impl Indicators {
         self.digests.contains(leading(digest))
     }
 
+    /// The same of an MD5 in hexadecimal digits; what is none is not listed.
+    #[must_use]
+    pub fn has_md5(&self, text: &str) -> bool {
+        md5(text).is_ok_and(|mark| self.digests.contains(mark))
+    }
+
     #[must_use]
     pub fn has_address(&self, ip: IpAddr) -> bool {
-        (!self.addresses.is_empty() && self.addresses.contains(mark(&self.keys, &bytes_of(ip))))
-            || self.ranges.contains(ip)
+        self.has(&self.addresses, &bytes_of(ip)) || self.ranges.contains(ip)
     }
 
     #[must_use]
     pub fn has_file_name(&self, path: &str) -> bool {
-        let listed = |name: &str| self.file_names.contains(mark(&self.keys, name.as_bytes()));
-        self.has_file_names() && (listed(path) || path.rsplit_once('/').is_some_and(|(_, name)| listed(name)))
+        let listed = |name: &str| self.has(&self.file_names, name.as_bytes());
+        listed(path) || path.rsplit_once('/').is_some_and(|(_, name)| listed(name))
     }
 
     /// The listed domain that `name` is or lies below.
     #[must_use]
     pub fn listed_domain(&self, name: &str) -> Option<String> {
-        if self.domains.is_empty() {
-            return None;
-        }
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let mut rest = name.as_str();
+        let name = name.trim_end_matches('.');
+        // Room for any name that there can be: whatever is longer is none.
+        let mut lower = [0; name::DOMAIN_BYTES_MAX];
+        let lower = lower.get_mut(..name.len()).filter(|_| !self.domains.is_empty())?;
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        let mut rest = &*lower;
         loop {
-            if self.domains.contains(mark(&self.keys, rest.as_bytes())) {
-                return Some(rest.to_owned());
+            if self.has(&self.domains, rest) {
+                return Some(String::from_utf8_lossy(rest).into_owned());
             }
-            rest = rest.split_once('.')?.1;
+            let dot = rest.iter().position(|byte| *byte == b'.')?;
+            rest = rest.get(dot + 1..)?;
         }
     }
 
@@ -317,10 +257,32 @@ impl Indicators {
         if self.urls.is_empty() {
             return None;
         }
-        let listed = |url: &str| self.urls.contains(mark(&self.keys, url.as_bytes()));
-        name::urls_in(text, URLS_MAX)
-            .find(|url| listed(url) || url.split_once('?').is_some_and(|(before, _)| listed(before)))
+        name::urls_in(text, URLS_MAX).find(|url| self.is_listed_url(url))
     }
+
+    /// The same of what is a URL to programs that take its scheme for granted.
+    fn listed_bare_url(&self, argument: &str) -> Option<String> {
+        if self.urls.is_empty() {
+            return None;
+        }
+        name::bare_urls_in(argument, URLS_MAX).find(|url| self.is_listed_url(url))
+    }
+
+    fn is_listed_url(&self, url: &str) -> bool {
+        let listed = |url: &str| self.has(&self.urls, url.as_bytes());
+        listed(url) || url.split_once('?').is_some_and(|(before, _)| listed(before))
+    }
+
+    /// The second half of a mark is asked for only where the first is met: most look-ups end before.
+    fn has(&self, table: &Table, bytes: &[u8]) -> bool {
+        let [first, second] = &self.keys;
+        !table.is_empty() && table.contains_halves(first.hash_one(bytes), || second.hash_one(bytes))
+    }
+}
+
+/// As a mark is made of two halves.
+fn mark(keys: &[RandomState; 2], bytes: &[u8]) -> u128 {
+    u128::from(keys[0].hash_one(bytes)) << 64 | u128::from(keys[1].hash_one(bytes))
 }
 
 fn sha256(text: &str) -> Result<u128, String> {
@@ -338,37 +300,9 @@ fn md5(text: &str) -> Result<u128, String> {
     parsed.ok_or_else(|| format!("`{text}` is not an MD5 of 32 hexadecimal digits"))
 }
 
-fn mark(keys: &[RandomState; 2], bytes: &[u8]) -> u128 {
-    u128::from(keys[0].hash_one(bytes)) << 64 | u128::from(keys[1].hash_one(bytes))
-}
-
 fn bytes_of(ip: IpAddr) -> [u8; 16] {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
         IpAddr::V6(ip) => ip.octets(),
     }
-}
-
-fn each<T>(
-    list: &str,
-    texts: &[String],
-    errors: &mut Vec<RuleError>,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Vec<T> {
-    if texts.len() > ENTRIES_MAX {
-        errors.push(error(list, 1, format!("{} entries; at most {ENTRIES_MAX} are taken", texts.len())));
-        return Vec::new();
-    }
-    let mut parsed = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        match parse(text.trim()) {
-            Ok(value) => parsed.push(value),
-            Err(reason) => errors.push(error(list, index + 1, reason)),
-        }
-    }
-    parsed
-}
-
-fn error(list: &str, line: usize, reason: String) -> RuleError {
-    RuleError { file: format!("indicators.{list}"), line, column: 1, reason }
 }

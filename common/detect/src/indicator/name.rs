@@ -3,13 +3,18 @@
 
 use std::net::IpAddr;
 
-const DOMAIN_BYTES_MAX: usize = 253;
+use super::idn;
+
+/// As DNS limits it.
+pub const DOMAIN_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
+/// A URL with more signs that may end it is a text.
+const CUTS_MAX: usize = 8;
 const SCHEMES: &[(&str, &str)] = &[("http://", ":80"), ("https://", ":443"), ("ftp://", ":21")];
 
-/// `Evil.Example.` and `evil.example` are one.
+/// `Evil.Example.` and `evil.example` are one; letters beyond ASCII are written as DNS carries them.
 pub fn domain(text: &str) -> Result<String, String> {
-    let name = text.trim_end_matches('.').to_ascii_lowercase();
+    let name = host(text);
     let label = |label: &str| {
         (1..=LABEL_BYTES_MAX).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -50,19 +55,45 @@ fn normal_url(text: &str) -> Option<String> {
     let rest = text.get(scheme.len()..)?;
     let rest = rest.split('#').next().unwrap_or_default();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, path) = rest.split_at(end);
-    let host = host.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
-    let host = host.strip_suffix(port).unwrap_or(&host);
-    Some(format!("{scheme}{host}{}", path.strip_suffix('/').unwrap_or(path)))
+    let (named, path) = rest.split_at(end);
+    let name = named.rsplit('@').next().unwrap_or_default();
+    let name = host(name.strip_suffix(port).unwrap_or(name));
+    Some(format!("{scheme}{name}{}", path.strip_suffix('/').unwrap_or(path)))
 }
 
-/// The URLs that stand in a text, written as listed ones are; at most `limit` of them.
+/// In lower case, without the dot at its end, and as DNS carries it.
+fn host(text: &str) -> String {
+    let text = text.trim_end_matches('.');
+    if text.is_ascii() { text.to_ascii_lowercase() } else { idn::to_ascii(text) }
+}
+
+/// The URLs that stand in a text, written as listed ones are; at most `limit` places are looked at.
 pub fn urls_in(text: &str, limit: usize) -> impl Iterator<Item = String> {
-    text.match_indices("://").take(limit).filter_map(|(at, _)| {
+    let begins = text.match_indices("://").take(limit).filter_map(|(at, _)| {
         let before = text.get(..at)?;
         let word = before.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
-        let url = text.get(at - word..)?;
-        let end = url.find(|char: char| char.is_whitespace() || "\"'`<>|;)}\\,".contains(char));
-        normal_url(&url[..end.unwrap_or(url.len())])
-    })
+        text.get(at - word..)?.split(ends).next()
+    });
+    begins.flat_map(cuts).filter_map(normal_url)
+}
+
+/// What may be a URL without its scheme in an argument, as each that it would be with one.
+pub fn bare_urls_in(argument: &str, limit: usize) -> impl Iterator<Item = String> {
+    let is_bare = |word: &&str| {
+        let end = word.find(['/', '?']).unwrap_or(0);
+        word.get(..end).is_some_and(|host| host.find('.').is_some_and(|dot| dot > 0))
+    };
+    let words = argument.split(ends).filter(is_bare).take(limit).flat_map(cuts);
+    words.flat_map(|word| SCHEMES.iter().filter_map(move |(scheme, _)| normal_url(&format!("{scheme}{word}"))))
+}
+
+/// A URL that stands in a text ends here.
+fn ends(char: char) -> bool {
+    char.is_whitespace() || "\"'`<>".contains(char)
+}
+
+/// It may end here too, or go on: the whole, and what stands before each such place.
+fn cuts(word: &str) -> impl Iterator<Item = &str> {
+    let places = word.match_indices(|char| "|;)}\\,".contains(char)).take(CUTS_MAX);
+    std::iter::once(word).chain(places.filter_map(|(at, _)| word.get(..at)))
 }

@@ -11,6 +11,7 @@ use crate::rule::{Hit, Rule, Scope};
 #[derive(Debug)]
 pub struct Rules {
     pub executed: Arc<Rule>,
+    pub script: Arc<Rule>,
     pub written: Arc<Rule>,
     pub connected: Arc<Rule>,
     pub accepted: Arc<Rule>,
@@ -26,6 +27,11 @@ impl Rules {
             executed: Arc::new(Rule {
                 response: words(&["kill_tree", "quarantine_file", "deny_execution"]),
                 ..rule("sha256", "A file with a listed hash was executed", "T1204.002", "execution")
+            }),
+            // The program is the interpreter: it stays, and the script went when it was written.
+            script: Arc::new(Rule {
+                response: words(&["kill_tree"]),
+                ..rule("sha256_script", "A script with a listed hash was run", "T1059", "execution")
             }),
             // Whoever writes it may be a mail or backup server: the file goes, the writer stays.
             written: Arc::new(Rule {

