@@ -85,6 +85,7 @@ impl Simulated {
             events_seen: 0,
             accounts: Vec::new(),
             coverage: Vec::new(),
+            exceptions_ended: Vec::new(),
         };
         let (sender, receiver) = sync_channel(16);
         std::thread::spawn(move || for _ in receiver {});

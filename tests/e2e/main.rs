@@ -5,6 +5,7 @@
 
 mod alone;
 mod drill;
+mod exceptions;
 mod halt;
 mod indicators;
 mod lists;

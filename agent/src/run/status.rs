@@ -50,6 +50,7 @@ impl Shared {
             events_seen: 0,
             accounts: Vec::new(),
             coverage: Vec::new(),
+            exceptions_ended: Vec::new(),
         })))
     }
 
@@ -108,6 +109,9 @@ fn said(status: &HostStatus, running: bool) -> String {
         None => line("policy", "none yet: watching only".into()),
     }
     line("rules", status.rules.to_string());
+    for told in &status.exceptions_ended {
+        line("exception", told.clone());
+    }
     line("isolated", if status.isolated { "yes".into() } else { "no".into() });
     line("events seen", status.events_seen.to_string());
     line("spooled", status.spooled.to_string());

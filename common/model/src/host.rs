@@ -90,4 +90,8 @@ pub struct HostStatus {
     /// As [`crate::Activity::Coverage`] tells it; kept on the host, for the event travels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<crate::event::Coverage>,
+    /// Of exceptions from rules that have ended what is to be done about each; kept on the host, for the coordinator
+    /// has the bundle too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exceptions_ended: Vec<String>,
 }

@@ -244,6 +244,7 @@ fn messages() -> Vec<Message> {
         events_seen: 4,
         accounts: vec![],
         coverage: vec![],
+        exceptions_ended: Vec::new(),
     };
     let command = Command { kind: CommandKind::Act { action: action() }, issued: Timestamp(1), expires: Timestamp(2) };
     let lane = v1::Lane::Urgent;

@@ -7,7 +7,7 @@ use picket_model::{ActionReport, Detection, DetectionId, Event, HostId, Incident
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::desk::Desk;
+use super::desk::{Desk, now};
 use super::fields::Fields;
 use super::rows::{self, ActionRow, StatusRow};
 use super::whole_estate::{is_own, speaks_of};
@@ -282,7 +282,18 @@ impl Desk {
                 "tactics": rule.tactics, "family": rule.family, "response": rule.response, "file": rule.file,
             })
         };
-        Ok(json!({"rules": rules.iter().map(say).collect::<Vec<_>>()}))
+        let exceptions = policy.as_ref().map_or(&[][..], |policy| &policy.exceptions);
+        let say_exception = |exception: &picket_detect::Exception| {
+            json!({
+                "title": exception.title, "file": exception.file, "line": exception.line, "rules": exception.rules,
+                "reason": exception.reason, "owner": exception.owner, "until": exception.until,
+                "ended": exception.has_ended(now()),
+            })
+        };
+        Ok(json!({
+            "rules": rules.iter().map(say).collect::<Vec<_>>(),
+            "exceptions": exceptions.iter().map(say_exception).collect::<Vec<_>>(),
+        }))
     }
 
     pub fn say_audit(&self, from: u64, limit: usize) -> Answer {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use picket_detect::{Detector, IndicatorSource, Rule, RuleSource};
+use picket_detect::{Detector, Exception, IndicatorSource, Rule, RuleSource};
 use picket_model::{HostId, IncidentId, Timestamp};
 use picket_policy::{Bundle, Verified, VerifyingKey};
 use serde_json::{Value, json};
@@ -29,9 +29,15 @@ const BUNDLE_KEY: &[u8] = b"current";
 pub struct Policy {
     pub verified: Verified,
     pub rules: Vec<Rule>,
+    pub exceptions: Vec<Exception>,
 }
 
 impl Policy {
+    /// Of each exception that has ended what is to be done about it.
+    fn exceptions_ended(&self) -> Vec<String> {
+        self.exceptions.iter().filter(|exception| exception.has_ended(now())).map(Exception::said_ended).collect()
+    }
+
     pub fn sources(&self) -> Vec<RuleSource> {
         sources(&self.verified.bundle)
     }
@@ -221,6 +227,7 @@ impl Desk {
             "lease_ms": bundle.lease_ms,
             "lease_expires": bundle.lease_expires(),
             "key_id": policy.verified.key_id,
+            "exceptions_ended": policy.exceptions_ended(),
         })
     }
 }
@@ -245,6 +252,6 @@ pub fn compile(verified: Verified) -> Result<Policy, String> {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         format!("{} of the bundle's rules do not compile:\n{}", errors.len(), lines.join("\n"))
     })?;
-    let rules = detector.rules().cloned().collect();
-    Ok(Policy { verified, rules })
+    let (rules, exceptions) = (detector.rules().cloned().collect(), detector.exceptions().to_vec());
+    Ok(Policy { verified, rules, exceptions })
 }

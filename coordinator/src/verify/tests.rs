@@ -74,6 +74,7 @@ fn status(ms: u64, isolated: bool) -> HostStatus {
         events_seen: 0,
         accounts: Vec::new(),
         coverage: Vec::new(),
+        exceptions_ended: Vec::new(),
     }
 }
 

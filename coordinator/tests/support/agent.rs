@@ -72,6 +72,7 @@ pub fn status(host: HostId) -> HostStatus {
         events_seen: 0,
         accounts: Vec::new(),
         coverage: Vec::new(),
+        exceptions_ended: Vec::new(),
     }
 }
 

@@ -131,6 +131,7 @@ impl Engine {
             status.conservative = conservative;
             status.isolated = self.containment.isolated();
             status.rules = self.detect.rules();
+            status.exceptions_ended = self.detect.exceptions_ended(now);
             status.losses = losses;
             status.spooled = self.spool.backlog();
             status.resident_bytes = usage.resident_bytes;

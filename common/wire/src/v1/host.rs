@@ -124,6 +124,7 @@ impl TryFrom<HostStatus> for model::HostStatus {
             events_seen: status.events_seen,
             accounts: Vec::new(),
             coverage: Vec::new(),
+            exceptions_ended: Vec::new(),
         })
     }
 }

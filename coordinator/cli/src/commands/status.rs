@@ -57,6 +57,10 @@ fn show(context: &Context, status: &Value, hosts: &[Value]) -> Result<(), Failur
             value::text(status, "/halt/note"),
         ))?;
     }
+    let ended = crate::exceptions::ended(&status["bundle"]).len();
+    if ended > 0 {
+        output.line(&format!("exceptions   {ended} ended and leave nothing out any more: picket policy show"))?;
+    }
     output.line(&format!("hosts        {connected} of {} connected", hosts.len()))?;
     output.line(&format!("incidents    {} open", value::text(status, "/incidents/open")))?;
     let asked = value::number(status, "/actions/asked");

@@ -2,6 +2,7 @@
 //! Never: changing it.
 
 use crate::Context;
+use crate::exceptions;
 use crate::failure::Failure;
 use crate::table::printable;
 use crate::value;
@@ -41,7 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     ] {
         context.output.line(&format!("{name:<10} {}", printable(&text)))?;
     }
-    Ok(())
+    exceptions::ended(bundle).iter().try_for_each(|told| context.output.line(told))
 }
 
 fn count(rules: &serde_json::Value) -> String {

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::set::{self, Set};
 use super::told;
 use crate::Context;
-use crate::exceptions;
 use crate::failure::Failure;
 use crate::table::Table;
 use crate::value;
@@ -94,11 +93,11 @@ fn tell_exceptions(found: &[Exception], context: &Context) -> Result<(), Failure
     }
     let mut table = Table::new(&["EXCEPTION", "UNTIL", "OWNER", "RULES", "REASON"]);
     for exception in found {
-        let ended = if exceptions::is_over(exception) { " (over)" } else { "" };
+        let ended = if exception.has_ended(value::now()) { " (over)" } else { "" };
         let rules: Vec<String> = exception.rules.iter().map(ToString::to_string).collect();
         table.row([
             exception.title.clone(),
-            format!("{}{ended}", exceptions::day(exception)),
+            format!("{}{ended}", exception.day()),
             known(&exception.owner),
             known(&rules.join(", ")),
             known(&exception.reason),
@@ -111,7 +110,7 @@ fn tell_exceptions(found: &[Exception], context: &Context) -> Result<(), Failure
 fn exception_as_json(exception: &Exception) -> Value {
     json!({
         "title": exception.title, "file": exception.file, "line": exception.line, "reason": exception.reason,
-        "owner": exception.owner, "until": exception.until.map(|_| exceptions::day(exception)),
-        "over": exceptions::is_over(exception), "rules": exception.rules, "looked_at": value::now(),
+        "owner": exception.owner, "until": exception.until.map(|_| exception.day()),
+        "over": exception.has_ended(value::now()), "rules": exception.rules, "looked_at": value::now(),
     })
 }
