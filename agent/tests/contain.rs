@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use picket_agent::contain::held::HoldError;
 use picket_agent::contain::kill_tree::{self, KillError};
 use picket_model::process::ProcessKey;
 
@@ -69,7 +70,7 @@ fn a_recycled_pid_is_refused_and_lives() {
     let mut tree = tree("echo ready; exec sleep 60");
     let mut target = key(tree.0.id());
     target.start_ticks -= 1;
-    assert!(matches!(kill_tree::apply(&target, &[], &[], PATIENCE), Err(KillError::Recycled { .. })));
+    assert!(matches!(kill_tree::apply(&target, &[], &[], PATIENCE), Err(KillError::Hold(HoldError::Recycled { .. }))));
     assert!(tree.0.try_wait().unwrap().is_none());
 }
 
@@ -99,7 +100,10 @@ fn the_first_process_and_the_agents_own_line_are_refused() {
     // A wrong start time as well: were the guard broken, the check behind it would still spare them.
     for pid in [1, std::process::id(), std::os::unix::process::parent_id()] {
         let target = ProcessKey { boot: 0, pid, start_ticks: u64::MAX };
-        assert!(matches!(kill_tree::apply(&target, &[], &[], PATIENCE), Err(KillError::Protected { .. })), "pid {pid}");
+        assert!(
+            matches!(kill_tree::apply(&target, &[], &[], PATIENCE), Err(KillError::Hold(HoldError::Protected { .. }))),
+            "pid {pid}"
+        );
     }
 }
 

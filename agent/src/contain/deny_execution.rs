@@ -203,6 +203,12 @@ impl Denials {
         Ok(format!("executions of {} are allowed again", ended.denial.sha256))
     }
 
+    /// Whether it is no longer among the denials that the guard and the kernel's map serve.
+    #[must_use]
+    pub fn verify_undone(&self, id: ActionId) -> bool {
+        !self.active.contains_key(&id)
+    }
+
     /// Executions refused since the guard last changed.
     #[must_use]
     pub fn refused(&self) -> u64 {

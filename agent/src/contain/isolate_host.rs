@@ -103,7 +103,15 @@ pub fn undo(scope: &IsolationScope) -> Result<bool, IsolateError> {
         return Ok(false);
     }
     accepted(nft(scope, &["delete", "table", "inet", TABLE], "")?)?;
-    if listed(scope)?.is_some() { Err(IsolateError::Unverified { what: "it is still there" }) } else { Ok(true) }
+    if verify_undone(scope)? { Ok(true) } else { Err(IsolateError::Unverified { what: "it is still there" }) }
+}
+
+/// Whether no table of ours is left, in a namespace that may be gone itself.
+pub fn verify_undone(scope: &IsolationScope) -> Result<bool, IsolateError> {
+    match scope {
+        IsolationScope::Namespace { name } if !namespace_path(name)?.exists() => Ok(true),
+        _ => Ok(listed(scope)?.is_none()),
+    }
 }
 
 fn listed(scope: &IsolationScope) -> Result<Option<serde_json::Value>, IsolateError> {

@@ -2,35 +2,25 @@
 //! Never: a signal by bare pid, or to pid 1, a kernel thread, the agent itself or anything that it descends from.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use picket_model::process::{ANCESTORS_MAX, ProcessKey};
 
-use crate::procfs::{self, View};
+use super::held::{self, HoldError, hold, hold_unchecked, read_stat, send};
 use crate::sys::pidfd::PidFd;
 
 /// A tree larger than this is a fork bomb: what was found is killed and the rest is reported as left.
 const MAX_TREE: usize = 16_384;
 /// Freezing stops after so many scans: each scan without new children ends it, so only a racing forker gets here.
 const MAX_SCANS: usize = 64;
-/// `PF_KTHREAD` of the kernel's task flags, the ninth field of `/proc/PID/stat`.
-const KERNEL_THREAD: u64 = 0x0020_0000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
-    #[error("refused to kill pid {pid}: {why}; choose the process that the incident names")]
-    Protected { pid: u32, why: &'static str },
-    #[error("pid {pid} is no longer the process that was meant (start {expected}, now {found}); nothing was killed")]
-    Recycled { pid: u32, expected: u64, found: u64 },
-    #[error("pid {pid} is already gone; nothing was killed")]
-    Gone { pid: u32 },
+    #[error(transparent)]
+    Hold(#[from] HoldError),
     #[error("killing has no inverse; start the service again if pid {pid} was one")]
     NoInverse { pid: u32 },
-    #[error("cannot {doing} for pid {pid}: {source}; run the agent as root with /proc mounted")]
-    System { doing: &'static str, pid: u32, source: io::Error },
     #[error("still alive after the deadline: {pids:?}; they may hang in the kernel, look at /proc/PID/stack")]
     Survived { pids: Vec<u32> },
     #[error(
@@ -47,19 +37,12 @@ pub struct Killed {
     pub spared: usize,
 }
 
-#[derive(Clone, Copy)]
-struct Stat {
-    parent: u32,
-    flags: u64,
-    start: u64,
-}
-
 /// Whether the target may be killed. One that has ended is no error: what it left behind may live on. Nothing is done
 /// yet.
 pub fn plan(target: &ProcessKey) -> Result<(), KillError> {
     match hold(target.pid, Some(target.start_ticks)) {
-        Ok(_) | Err(KillError::Gone { .. } | KillError::Recycled { .. }) => Ok(()),
-        Err(error) => Err(error),
+        Ok(_) | Err(HoldError::Gone { .. } | HoldError::Recycled { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -75,9 +58,9 @@ pub fn apply(
     let deadline = Instant::now() + patience;
     let mut held = match hold(target.pid, Some(target.start_ticks)) {
         Ok(fd) => vec![(target.pid, fd)],
-        Err(KillError::Gone { .. }) => Vec::new(),
-        Err(KillError::Recycled { .. }) if !known.is_empty() => Vec::new(),
-        Err(error) => return Err(error),
+        Err(HoldError::Gone { .. }) => Vec::new(),
+        Err(HoldError::Recycled { .. }) if !known.is_empty() => Vec::new(),
+        Err(error) => return Err(error.into()),
     };
     let mut spared = Spared::among(known, spare);
     for key in known.iter().take(MAX_TREE).filter(|key| !spared.covers(key.pid)) {
@@ -104,7 +87,7 @@ pub fn apply(
 pub fn verify(target: &ProcessKey) -> bool {
     match hold_unchecked(target.pid, Some(target.start_ticks)) {
         Ok(fd) => fd.wait_gone(Duration::ZERO).unwrap_or(false),
-        Err(KillError::Gone { .. } | KillError::Recycled { .. }) => true,
+        Err(HoldError::Gone { .. } | HoldError::Recycled { .. }) => true,
         Err(_) => false,
     }
 }
@@ -122,7 +105,8 @@ pub fn thaw(target: &ProcessKey) -> Result<(), KillError> {
             held.push((pid, fd));
         }
     }
-    held.iter().try_for_each(|(pid, fd)| send(*pid, fd, Signal::SIGCONT))
+    held.iter().try_for_each(|(pid, fd)| send(*pid, fd, Signal::SIGCONT))?;
+    Ok(())
 }
 
 /// Stops all that is held and all below it, until a scan after the last stop finds nothing new. False: it never ended.
@@ -139,8 +123,8 @@ fn freeze(held: &mut Vec<(u32, PidFd)>, spared: &mut Spared<'_>) -> Result<bool,
             }
             match hold(pid, Some(start)) {
                 Ok(fd) => held.push((pid, fd)),
-                Err(KillError::Gone { .. } | KillError::Recycled { .. }) => {}
-                Err(error) => return Err(error),
+                Err(HoldError::Gone { .. } | HoldError::Recycled { .. }) => {}
+                Err(error) => return Err(error.into()),
             }
         }
         if held.len() == stopped {
@@ -154,7 +138,7 @@ fn freeze(held: &mut Vec<(u32, PidFd)>, spared: &mut Spared<'_>) -> Result<bool,
 fn below(held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64)>, KillError> {
     let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
     let entries =
-        std::fs::read_dir("/proc").map_err(|source| KillError::System { doing: "list /proc", pid: 0, source })?;
+        std::fs::read_dir("/proc").map_err(|source| HoldError::System { doing: "list /proc", pid: 0, source })?;
     for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
         if let Ok(Some(stat)) = read_stat(pid) {
             children.entry(stat.parent).or_default().push((pid, stat.start));
@@ -194,7 +178,7 @@ impl<'a> Spared<'a> {
 
     /// Whether the process is one of them; it is remembered.
     fn takes(&mut self, pid: u32) -> bool {
-        let spared = is_spared(pid, self.executables);
+        let spared = held::is_spared(pid, self.executables);
         if spared {
             self.found.insert(pid);
         }
@@ -217,99 +201,13 @@ impl<'a> Spared<'a> {
     }
 }
 
-/// Whether it runs one of these executables, by the host's own file system and as root: anybody could start a program
-/// that the host stands on and hide below it.
-pub fn is_spared(pid: u32, executables: &[String]) -> bool {
-    if executables.is_empty() {
-        return false;
-    }
-    let Ok(exe) = std::fs::read_link(format!("/proc/{pid}/exe")) else { return false };
-    let exe = exe.to_string_lossy();
-    let exe = exe.strip_suffix(" (deleted)").unwrap_or(&exe);
-    executables.iter().any(|listed| listed == exe)
-        && procfs::view(pid, None) == View::Own
-        && procfs::user(pid) == Some(0)
-}
-
-fn hold(pid: u32, start: Option<u64>) -> Result<PidFd, KillError> {
-    if let Some(why) = protected(pid) {
-        return Err(KillError::Protected { pid, why });
-    }
-    hold_unchecked(pid, start)
-}
-
-/// Opens first and compares after: what the descriptor holds can no longer change, the pid could have before.
-fn hold_unchecked(pid: u32, start: Option<u64>) -> Result<PidFd, KillError> {
-    let fd = PidFd::open(pid).map_err(|source| match source.raw_os_error() {
-        Some(code) if code == Errno::ESRCH as i32 => KillError::Gone { pid },
-        _ => KillError::System { doing: "open a pidfd", pid, source },
-    })?;
-    let stat = read_stat(pid).map_err(|source| KillError::System { doing: "read stat", pid, source })?;
-    let found = stat.ok_or(KillError::Gone { pid })?.start;
-    match start {
-        Some(expected) if expected != found => Err(KillError::Recycled { pid, expected, found }),
-        _ => Ok(fd),
-    }
-}
-
-fn protected(pid: u32) -> Option<&'static str> {
-    if pid <= 1 {
-        return Some("it is the first process");
-    }
-    let mut own = std::process::id();
-    // The agent's own line up to pid 1: a tree that holds the agent would take it along.
-    for _ in 0..MAX_SCANS {
-        if own == pid {
-            return Some("the agent is it or runs below it");
-        }
-        match read_stat(own) {
-            Ok(Some(stat)) if stat.parent > 1 => own = stat.parent,
-            _ => break,
-        }
-    }
-    match read_stat(pid) {
-        Ok(Some(stat)) if stat.flags & KERNEL_THREAD != 0 => Some("it is a kernel thread"),
-        _ => None,
-    }
-}
-
-fn send(pid: u32, fd: &PidFd, signal: Signal) -> Result<(), KillError> {
-    match fd.signal(signal) {
-        Err(source) if source.raw_os_error() != Some(Errno::ESRCH as i32) => {
-            Err(KillError::System { doing: "signal", pid, source })
-        }
-        _ => Ok(()),
-    }
-}
-
 fn all_gone(held: &[(u32, PidFd)], deadline: Instant) -> Result<(), KillError> {
     let mut pids = Vec::new();
     for (pid, fd) in held {
         let left = deadline.saturating_duration_since(Instant::now());
-        if !fd.wait_gone(left).map_err(|source| KillError::System { doing: "wait", pid: *pid, source })? {
+        if !fd.wait_gone(left).map_err(|source| HoldError::System { doing: "wait", pid: *pid, source })? {
             pids.push(*pid);
         }
     }
     if pids.is_empty() { Ok(()) } else { Err(KillError::Survived { pids }) }
-}
-
-/// None where there is no such process.
-fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
-    match std::fs::read(format!("/proc/{pid}/stat")) {
-        Ok(bytes) => Ok(parse_stat(&String::from_utf8_lossy(&bytes))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// The name may hold spaces and parentheses, so fields count from the last `)`.
-fn parse_stat(text: &str) -> Option<Stat> {
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    Some(Stat {
-        parent: fields.get(1)?.parse().ok()?,
-        flags: fields.get(6)?.parse().ok()?,
-        start: fields.get(19)?.parse().ok()?,
-    })
 }

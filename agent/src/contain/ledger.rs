@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 
 use picket_model::Timestamp;
-use picket_model::action::{Action, ActionKind, ActionReport, ActionState, Principal};
+use picket_model::action::{Action, ActionReport, ActionState, Principal};
 use picket_model::id::ActionId;
 use picket_policy::Grounds;
 use serde::{Deserialize, Serialize};
@@ -28,9 +28,20 @@ pub struct Entry {
     /// Its undoing has begun and ends in this state.
     pub undoing: Option<Undoing>,
     pub kept: Option<Kept>,
+    /// How it was before, where that is no file's to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Before>,
     /// Executables that a planned kill spares; a kill that a crash cut short is finished with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spare: Vec<String>,
+}
+
+/// What an undoing must know of the time before the act.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Before {
+    /// A process or a control group; somebody had stopped it `already`.
+    Running { already: bool },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -44,8 +55,7 @@ pub struct Undoing {
 
 impl Entry {
     pub fn planned(action: Action, grounds: Grounds, now: Timestamp) -> Self {
-        let lasting = !matches!(action.kind, ActionKind::KillTree { .. });
-        let until = lasting.then(|| now.plus_millis(action.lease_ms));
+        let until = action.kind.undoable().then(|| now.plus_millis(action.lease_ms));
         let report = ActionReport {
             action,
             state: ActionState::Planned,
@@ -56,7 +66,7 @@ impl Entry {
             latency_us: 0,
             detail: String::new(),
         };
-        Self { report, until, undoing: None, kept: None, spare: grounds.spare }
+        Self { report, until, undoing: None, kept: None, before: None, spare: grounds.spare }
     }
 
     pub const fn id(&self) -> ActionId {

@@ -17,6 +17,8 @@ pub mod deny_execution;
 pub mod exec_guard;
 mod exec_judge;
 mod filesystems;
+pub mod freeze_group;
+pub mod held;
 pub mod isolate_host;
 pub mod journal;
 mod kept;
@@ -24,8 +26,10 @@ pub mod kill_tree;
 mod ledger;
 mod paths;
 pub mod quarantine_file;
+mod reached;
 mod recover;
 mod steps;
+pub mod suspend_process;
 pub mod vault;
 mod walk;
 
@@ -85,7 +89,6 @@ pub enum ContainError {
 pub struct Containment {
     ledger: Ledger,
     steps: Steps,
-    boot: u32,
     /// Ends of leases that failed, and when they are tried again.
     again: HashMap<ActionId, Timestamp>,
 }
@@ -101,8 +104,8 @@ impl Containment {
             .map_err(|source| ContainError::Vault { path, source })?;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"))?;
         let denials = Denials::new(deny, options.exec_filesystems);
-        let steps = Steps { vault, denials, coordinators: options.coordinators };
-        let mut containment = Self { ledger, steps, boot: options.boot, again: HashMap::new() };
+        let steps = Steps { vault, denials, coordinators: options.coordinators, boot: options.boot };
+        let mut containment = Self { ledger, steps, again: HashMap::new() };
         let reports = containment.recover(cut_short);
         Ok((containment, reports))
     }
@@ -134,12 +137,15 @@ impl Containment {
             let why = format!("{IN_FORCE_MAX} containments are in force, the limit; undo some or let their leases end");
             return self.settle(&entry, ActionState::Failed, why, event_time);
         }
+        if let Some(why) = self.done_already(&entry.report.action.kind) {
+            return self.settle(&entry, ActionState::Failed, why, event_time);
+        }
         let beside = Beside { known, spare: &entry.spare, file, size: self.size_of(&entry.report.action) };
         let plan = match self.steps.plan(&entry.report.action, beside) {
             Ok(plan) => plan,
             Err(error) => return self.settle(&entry, ActionState::Failed, error.to_string(), event_time),
         };
-        entry.kept = plan.kept();
+        (entry.kept, entry.before) = (plan.kept(), plan.before());
         if let Err(error) = self.ledger.write(entry.clone()) {
             let why = format!("nothing was done, for it could not be written down before: {error}");
             return self.settle(&entry, ActionState::Failed, why, event_time);
@@ -187,23 +193,33 @@ impl Containment {
         reports
     }
 
-    /// Isolations whose table somebody took away or emptied are put in force again, for the rest of their lease.
-    pub fn cut_again(&mut self, now: Timestamp) -> Vec<ActionReport> {
-        let gone = |entry: &&Entry| match &entry.report.action.kind {
-            ActionKind::IsolateHost { scope } => matches!(isolate_host::verify(scope), Ok(false)),
-            _ => false,
-        };
-        let flushed: Vec<Entry> =
-            self.ledger.in_force().filter(|entry| self.ends(entry) > now).filter(gone).cloned().collect();
+    /// What somebody took away behind the agent's back is put in force again, for the rest of its lease: an isolation
+    /// whose table was emptied, a process that was let go.
+    pub fn hold_again(&mut self, now: Timestamp) -> Vec<ActionReport> {
+        let lasting: Vec<Entry> = self.ledger.in_force().filter(|entry| self.ends(entry) > now).cloned().collect();
         let mut reports = Vec::new();
-        for entry in flushed {
+        for entry in lasting {
+            let Some(taken) = taken_away(&entry.report.action.kind) else { continue };
+            if !matches!(self.steps.verify(&entry), Ok(false)) {
+                continue;
+            }
             let why = match self.arm(&entry, now) {
-                Ok(()) => "its table was flushed; the host is cut off again".to_owned(),
-                Err(error) => format!("its table was flushed, and it cannot be put back: {error}"),
+                Ok(()) => format!("{taken}; it is in force again"),
+                Err(error) => format!("{taken}, and it cannot be put back: {error}"),
             };
             reports.push(entry.turned(ActionState::Applied, now, why).report);
         }
         reports
+    }
+
+    /// A second act of these on the same target would take the first one's doing for how it was before.
+    fn done_already(&self, kind: &ActionKind) -> Option<String> {
+        if !matches!(kind, ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. }) {
+            return None;
+        }
+        let other = self.ledger.in_force().find(|entry| entry.report.action.kind == *kind)?;
+        let until = other.until.map_or_else(String::new, |until| format!(" until {until}"));
+        Some(format!("action {} does the same{until}; undo it first to give it another lease", other.id()))
     }
 
     /// When [`Containment::expire`] has the next lease to end.
@@ -309,6 +325,16 @@ impl Containment {
             }
         }
         reports
+    }
+}
+
+/// How the loss of a kind reads that does not stay in force by itself; none of one that is looked after otherwise.
+const fn taken_away(kind: &ActionKind) -> Option<&'static str> {
+    match kind {
+        ActionKind::IsolateHost { .. } => Some("its table was flushed"),
+        ActionKind::SuspendProcess { .. } => Some("somebody let the process run on"),
+        ActionKind::FreezeGroup { .. } => Some("somebody let the control group run on"),
+        _ => None,
     }
 }
 

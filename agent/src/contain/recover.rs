@@ -65,11 +65,24 @@ impl Containment {
                     Err(error) => failed(format!("the agent ended meanwhile: {error}")),
                 }
             }
+            ActionKind::SuspendProcess { target } if target.boot != self.steps.boot => {
+                failed("the host started again before it was done; the process went with it".to_owned())
+            }
+            ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. } => self.finish_as_found(entry),
+        }
+    }
+
+    /// Where the act is one step that either was done or was not.
+    fn finish_as_found(&self, entry: &Entry) -> Found {
+        match self.steps.verify(entry) {
+            Ok(true) => applied("done; the agent ended meanwhile".to_owned()),
+            Ok(false) => failed("the agent ended before it was done".to_owned()),
+            Err(error) => failed(format!("the agent ended meanwhile: {error}")),
         }
     }
 
     fn finish_kill(&mut self, target: &ProcessKey, entry: &Entry, now: Timestamp) -> Found {
-        if target.boot != self.boot {
+        if target.boot != self.steps.boot {
             return failed("the host started again before it was done; the process went with it".to_owned());
         }
         if kill_tree::verify(target) {
@@ -153,6 +166,10 @@ impl Containment {
                     Err(error) if !isolate_host::verify(scope).unwrap_or(false) => Err(error.to_string()),
                     _ => Ok(()),
                 }
+            }
+            ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. } => {
+                let plan = self.steps.plan(&entry.report.action, Beside::default()).map_err(said)?;
+                self.steps.apply(entry.id(), plan, 0).map_err(said).map(drop)
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Owns: the same four steps for every kind: plan, apply, verify, undo, each handed to the kind's own file.
+//! Owns: the same steps for every kind: plan, apply, verify, undo, verify the undoing; each handed to the kind's own file.
 //! Never: the journal, or a step out of order.
 
 use std::net::SocketAddr;
@@ -10,11 +10,13 @@ use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey};
 
 use super::deny_execution::{self, Denials, DenyError};
+use super::freeze_group::{self, FreezeError};
 use super::isolate_host::{self, IsolateError};
 use super::kept::Kept;
 use super::kill_tree::{self, KillError, Killed};
-use super::ledger::Entry;
+use super::ledger::{Before, Entry};
 use super::quarantine_file::{self, QuarantineError};
+use super::suspend_process::{self, SuspendError};
 use super::vault::Vault;
 
 /// How long killed processes may take to be gone: one that hangs in the kernel longer is reported.
@@ -32,10 +34,16 @@ pub enum StepError {
     Deny(#[from] DenyError),
     #[error(transparent)]
     Isolate(#[from] IsolateError),
+    #[error(transparent)]
+    Suspend(#[from] SuspendError),
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
     #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
     NoLease,
     #[error("{what} did not hold after the act")]
     Unverified { what: &'static str },
+    #[error("the process was one of another boot of this host; nothing was done")]
+    OtherBoot,
 }
 
 /// What is known of the target beside the action itself.
@@ -43,7 +51,7 @@ pub enum StepError {
 pub struct Beside<'a> {
     /// Processes of the target's tree that lost their parent, or that run the content.
     pub known: &'a [ProcessKey],
-    /// Executables whose processes are left out of a kill, with all below them.
+    /// Executables whose processes are left out of a kill, with all below them, and are not stopped.
     pub spare: &'a [String],
     /// The very file that is meant.
     pub file: Option<FileId>,
@@ -57,6 +65,8 @@ pub enum Plan {
     Quarantine(quarantine_file::Plan),
     Deny(deny_execution::Plan),
     Isolate { scope: IsolationScope },
+    Suspend(suspend_process::Plan),
+    Freeze(freeze_group::Plan),
 }
 
 impl Plan {
@@ -67,6 +77,15 @@ impl Plan {
             _ => None,
         }
     }
+
+    /// And what it must hold where no file was taken away.
+    pub const fn before(&self) -> Option<Before> {
+        match self {
+            Self::Suspend(plan) => Some(Before::Running { already: plan.already }),
+            Self::Freeze(plan) => Some(Before::Running { already: plan.already }),
+            _ => None,
+        }
+    }
 }
 
 /// What the steps work with.
@@ -74,13 +93,14 @@ pub struct Steps {
     pub vault: Vault,
     pub denials: Denials,
     pub coordinators: Vec<SocketAddr>,
+    /// This boot as process keys name it.
+    pub boot: u32,
 }
 
 impl Steps {
     pub fn plan(&self, action: &Action, beside: Beside<'_>) -> Result<Plan, StepError> {
         let Beside { known, spare, file, size } = beside;
-        let lasting = !matches!(action.kind, ActionKind::KillTree { .. });
-        if lasting && action.lease_ms == 0 {
+        if action.kind.undoable() && action.lease_ms == 0 {
             return Err(StepError::NoLease);
         }
         Ok(match &action.kind {
@@ -95,6 +115,9 @@ impl Steps {
                 Plan::Deny(deny_execution::plan(*sha256, within.as_deref(), known, size)?)
             }
             ActionKind::IsolateHost { scope } => Plan::Isolate { scope: scope.clone() },
+            ActionKind::SuspendProcess { target } if target.boot != self.boot => return Err(StepError::OtherBoot),
+            ActionKind::SuspendProcess { target } => Plan::Suspend(suspend_process::plan(target, spare)?),
+            ActionKind::FreezeGroup { group } => Plan::Freeze(freeze_group::plan(group, spare)?),
         })
     }
 
@@ -117,6 +140,8 @@ impl Steps {
                 isolate_host::apply(&scope, &self.coordinators, lease_ms)?;
                 Ok(isolated(&scope, lease_ms, self.coordinators.len()))
             }
+            Plan::Suspend(plan) => Ok(suspend_process::apply(&plan)?),
+            Plan::Freeze(plan) => Ok(freeze_group::apply(&plan)?),
         }
     }
 
@@ -143,11 +168,18 @@ impl Steps {
             },
             ActionKind::DenyExecution { .. } => self.denials.verify(entry.id()),
             ActionKind::IsolateHost { scope } => isolate_host::verify(scope)?,
+            ActionKind::SuspendProcess { target } => target.boot != self.boot || suspend_process::verify(target),
+            ActionKind::FreezeGroup { group } => freeze_group::verify(group)?,
         })
     }
 
-    /// Takes it back; gives what was done in words. `others`: how long another action cuts the same scope.
+    /// Takes it back and checks that; gives what was done in words. `others`: how long another action cuts the same scope.
     pub fn undo(&mut self, entry: &Entry, others: Option<u64>) -> Result<String, StepError> {
+        let detail = self.take_back(entry, others)?;
+        if self.verify_undone(entry, others)? { Ok(detail) } else { Err(StepError::Unverified { what: "the undoing" }) }
+    }
+
+    fn take_back(&mut self, entry: &Entry, others: Option<u64>) -> Result<String, StepError> {
         match &entry.report.action.kind {
             ActionKind::KillTree { target } => {
                 kill_tree::undo(target)?;
@@ -166,7 +198,30 @@ impl Steps {
                 None if isolate_host::undo(scope)? => Ok(format!("{} is connected again", named(scope))),
                 None => Ok(format!("{} was connected again already", named(scope))),
             },
+            ActionKind::SuspendProcess { target } if target.boot != self.boot => {
+                Ok(format!("process {} went with the host's last start", target.pid))
+            }
+            ActionKind::SuspendProcess { target } => Ok(suspend_process::undo(target, was_still(entry))?),
+            ActionKind::FreezeGroup { group } => Ok(freeze_group::undo(group, was_still(entry))?),
         }
+    }
+
+    /// Whether the host is as it was before the act, or as somebody else has made it since.
+    fn verify_undone(&self, entry: &Entry, others: Option<u64>) -> Result<bool, StepError> {
+        Ok(match &entry.report.action.kind {
+            ActionKind::KillTree { .. } => false,
+            ActionKind::QuarantineFile { .. } => match &entry.kept {
+                Some(kept) => quarantine_file::verify_undone(&self.vault, entry.id(), kept)?,
+                None => false,
+            },
+            ActionKind::DenyExecution { .. } => self.denials.verify_undone(entry.id()),
+            ActionKind::IsolateHost { scope } if others.is_some() => isolate_host::verify(scope)?,
+            ActionKind::IsolateHost { scope } => isolate_host::verify_undone(scope)?,
+            ActionKind::SuspendProcess { target } => {
+                target.boot != self.boot || suspend_process::verify_undone(target, was_still(entry))?
+            }
+            ActionKind::FreezeGroup { group } => freeze_group::verify_undone(group, was_still(entry))?,
+        })
     }
 }
 
@@ -179,6 +234,11 @@ pub fn other_isolation<'a>(all: impl Iterator<Item = &'a Entry>, entry: &Entry, 
         .map(|until| until.millis_since(now))
         .filter(|left| *left > 0)
         .max()
+}
+
+/// Whether somebody had stopped it before.
+const fn was_still(entry: &Entry) -> bool {
+    matches!(entry.before, Some(Before::Running { already: true }))
 }
 
 fn killed(Killed { pids, spared }: &Killed) -> String {

@@ -196,7 +196,7 @@ impl Decide {
             CommandKind::Act { mut action } => {
                 let authority = self.authority.as_mut().ok_or(Refusal::NoBundle)?;
                 let process = match &action.kind {
-                    ActionKind::KillTree { target } => around.process(target),
+                    ActionKind::KillTree { target } | ActionKind::SuspendProcess { target } => around.process(target),
                     _ => None,
                 };
                 // Only what this host itself marked counts as a drill, whatever the order says.
@@ -233,7 +233,7 @@ fn target(kind: &ActionKind, acting: Option<&Process>, own_pid: u32, around: &dy
         .filter(|process| around.view(&process.key) == View::Own && !is_one_session(process))
         .map(|process| process.exe.clone());
     match kind {
-        ActionKind::KillTree { target: key } => {
+        ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => {
             target.pid = Some(key.pid);
             target.exe = exe.unwrap_or_default();
             target.guards = match key.pid {
@@ -249,7 +249,8 @@ fn target(kind: &ActionKind, acting: Option<&Process>, own_pid: u32, around: &dy
             target.guards =
                 around.is_system_content(sha256, acting).then_some("a program of the system has this content");
         }
-        ActionKind::IsolateHost { .. } => {}
+        // What runs in a group containment looks at itself, process by process.
+        ActionKind::IsolateHost { .. } | ActionKind::FreezeGroup { .. } => {}
     }
     target
 }

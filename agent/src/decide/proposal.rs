@@ -32,6 +32,7 @@ fn kind(word: &str, detection: &Detection) -> Option<ActionKind> {
     let process = detection.event.process.as_deref();
     match word {
         "kill_tree" => process.map(|process| ActionKind::KillTree { target: process.key }),
+        "suspend_process" => process.map(|process| ActionKind::SuspendProcess { target: process.key }),
         "quarantine_file" => match &detection.event.activity {
             Activity::File { file, .. } => {
                 Some(ActionKind::QuarantineFile { path: file.path.clone(), sha256: file.sha256 })

@@ -235,11 +235,11 @@ fn a_flushed_firewall_is_cut_again_for_the_rest_of_the_lease() {
     let (mut containment, _) = place.open();
     let _ = apply(&mut containment, action(ActionKind::IsolateHost { scope: namespace.scope() }, MINUTE_MS));
     assert!(namespace.cut());
-    assert!(containment.cut_again(now()).is_empty(), "nothing was flushed yet");
+    assert!(containment.hold_again(now()).is_empty(), "nothing was flushed yet");
     let flush = ["netns", "exec", &namespace.0, "/usr/sbin/nft", "flush", "ruleset"];
     assert!(Command::new("/usr/sbin/ip").args(flush).status().unwrap().success());
     assert!(!namespace.cut());
-    let told = containment.cut_again(now());
+    let told = containment.hold_again(now());
     assert_eq!(told.len(), 1);
     assert!(told[0].detail.contains("flushed"), "{}", told[0].detail);
     assert!(namespace.cut());

@@ -10,3 +10,4 @@ mod guard;
 mod lease;
 mod quarantine;
 mod release;
+mod suspend;

@@ -1,70 +1,16 @@
 //! Owns: containment actions as plain data: what, why, at whose word, for how long.
 //! Never: permission (that is `Authorized<Action>` in common/policy) or doing it.
 
+mod kind;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ActionId, BundleVersion, DetectionId, HostId, IncidentId, RuleId};
-use crate::process::{ProcessKey, Sha256};
 use crate::time::Timestamp;
 
-/// What an isolation closes.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IsolationScope {
-    /// The whole host; the coordinator stays reachable.
-    Host,
-    /// One named network namespace below `/run/netns` (a drill, or a container's).
-    Namespace { name: String },
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum ActionKind {
-    /// Kill the process and everything below it.
-    KillTree {
-        target: ProcessKey,
-    },
-    /// Take the file away into the vault. Refused if the file no longer has this hash.
-    QuarantineFile {
-        path: String,
-        sha256: Option<Sha256>,
-    },
-    /// Refuse to execute any file with this content; below `within` only, where it is given.
-    DenyExecution {
-        sha256: Sha256,
-        within: Option<String>,
-    },
-    IsolateHost {
-        scope: IsolationScope,
-    },
-}
-
-impl ActionKind {
-    /// The Cedar action id, the journal's word and the console's word.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::KillTree { .. } => "kill_tree",
-            Self::QuarantineFile { .. } => "quarantine_file",
-            Self::DenyExecution { .. } => "deny_execution",
-            Self::IsolateHost { .. } => "isolate_host",
-        }
-    }
-}
-
-impl fmt::Display for ActionKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KillTree { target } => write!(f, "kill_tree {target}"),
-            Self::QuarantineFile { path, .. } => write!(f, "quarantine_file {path}"),
-            Self::DenyExecution { sha256, .. } => write!(f, "deny_execution {sha256}"),
-            Self::IsolateHost { scope: IsolationScope::Host } => f.write_str("isolate_host"),
-            Self::IsolateHost { scope: IsolationScope::Namespace { name } } => write!(f, "isolate_host netns {name}"),
-        }
-    }
-}
+pub use kind::{ActionKind, IsolationScope, Nature, Radius};
 
 /// At whose word an action is asked for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -111,7 +57,7 @@ pub struct Action {
     pub kind: ActionKind,
     pub reason: Reason,
     pub requested: Timestamp,
-    /// Containment is a lease: at this time it is undone by itself. Killing has no inverse and ignores it.
+    /// Containment is a lease: at this time it is undone by itself. What has no inverse ignores it.
     pub lease_ms: u64,
 }
 

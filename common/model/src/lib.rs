@@ -14,7 +14,8 @@ pub mod record;
 pub mod time;
 
 pub use action::{
-    Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Principal, Reason, VerdictKind,
+    Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Nature, Principal, Radius,
+    Reason, VerdictKind,
 };
 pub use detection::{Detection, Evidence, SensorFamily, Severity};
 pub use event::{

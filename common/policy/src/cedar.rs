@@ -9,7 +9,7 @@ use cedar_policy::{
     Authorizer, Context, Decision, Effect, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Request,
     RestrictedExpression, Schema, ValidationMode, Validator,
 };
-use picket_model::{HostId, Principal};
+use picket_model::{HostId, Nature, Principal};
 
 use crate::error::{PolicyError, position};
 
@@ -42,7 +42,7 @@ pub enum Opinion {
 /// The facts a policy may look at. The resource is the host.
 pub struct Question<'a> {
     pub principal: &'a Principal,
-    pub action: &'static str,
+    pub action: Nature,
     pub host: HostId,
     pub severity: i64,
     pub families: i64,
@@ -52,6 +52,7 @@ pub struct Question<'a> {
     pub scope: &'static str,
     pub path: &'a str,
     pub exe: &'a str,
+    pub subject: &'a str,
 }
 
 impl Policies {
@@ -187,6 +188,9 @@ fn request(question: &Question<'_>, schema: &Schema) -> Result<Request, String> 
         ("scope", text(question.scope)),
         ("path", text(question.path)),
         ("exe", text(question.exe)),
+        ("subject", text(question.subject)),
+        ("radius", text(question.action.radius.word())),
+        ("undoable", RestrictedExpression::new_bool(question.action.undoable)),
     ];
     let context =
         Context::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value))).map_err(|error| error.to_string())?;
@@ -195,7 +199,7 @@ fn request(question: &Question<'_>, schema: &Schema) -> Result<Request, String> 
         Principal::Coordinator => entity("Picket::Coordinator", "self")?,
         Principal::Analyst { name } => entity("Picket::Analyst", name)?,
     };
-    let action = entity("Picket::Action", question.action)?;
+    let action = entity("Picket::Action", question.action.word)?;
     let resource = entity("Picket::Host", &question.host.to_string())?;
     Request::new(principal, action, resource, context, Some(schema)).map_err(|error| error.to_string())
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Deref;
 
-use picket_model::{Action, ActionKind, BundleVersion, IsolationScope, Principal, Timestamp, VerdictKind};
+use picket_model::{Action, ActionKind, BundleVersion, IsolationScope, Principal, Radius, Timestamp, VerdictKind};
 
 use crate::budget::Spent;
 use crate::bundle::{Bundle, Conservative};
@@ -50,7 +50,8 @@ pub struct Grounds {
     pub bundle: BundleVersion,
     /// `@id`s of policies, or `protected: …`, `budget: …`, `lease: …`.
     pub decided_by: Vec<String>,
-    /// Executables whose processes a kill leaves out, with all below them, though the target stands above them.
+    /// Executables whose processes a kill leaves out, with all below them, though the target stands above them; of which
+    /// none may run where processes are stopped.
     pub spare: Vec<String>,
 }
 
@@ -123,8 +124,8 @@ impl Authority {
         self.lower_while_halted(&mut draft, &action.reason.principal);
         self.settle_lease(&mut action, &mut draft);
         self.spend(&mut draft, &action, now);
-        let spare = match action.kind {
-            ActionKind::KillTree { .. } => self.bundle.protected.executables.clone(),
+        let spare = match action.kind.nature().radius {
+            Radius::Process | Radius::Tree | Radius::Service => self.bundle.protected.executables.clone(),
             _ => Vec::new(),
         };
         let Draft { verdict, decided_by } = draft;
@@ -148,15 +149,18 @@ impl Authority {
 
     fn opinion(&self, action: &Action, target: &Target, now: Timestamp) -> Draft {
         let reason = &action.reason;
-        let (scope, path) = match &action.kind {
-            ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", ""),
-            ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => ("namespace", ""),
-            ActionKind::QuarantineFile { path, .. } => ("", path.as_str()),
-            ActionKind::KillTree { .. } | ActionKind::DenyExecution { .. } => ("", target.path.as_str()),
+        let (scope, path, subject) = match &action.kind {
+            ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", "", ""),
+            ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => ("namespace", "", ""),
+            ActionKind::QuarantineFile { path, .. } => ("", path.as_str(), ""),
+            ActionKind::FreezeGroup { group } => ("", "", group.as_str()),
+            ActionKind::KillTree { .. } | ActionKind::DenyExecution { .. } | ActionKind::SuspendProcess { .. } => {
+                ("", target.path.as_str(), "")
+            }
         };
         let opinion = self.policies.evaluate(&Question {
             principal: &reason.principal,
-            action: action.kind.word(),
+            action: action.kind.nature(),
             host: action.host,
             severity: reason.severity,
             families: i64::from(reason.families),
@@ -166,6 +170,7 @@ impl Authority {
             scope,
             path,
             exe: &target.exe,
+            subject,
         });
         let (verdict, decided_by) = match opinion {
             Opinion::Act(by) => (VerdictKind::ActNow, by),
@@ -208,7 +213,7 @@ impl Authority {
 
     /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows.
     fn settle_lease(&self, action: &mut Action, draft: &mut Draft) {
-        if matches!(action.kind, ActionKind::KillTree { .. }) {
+        if !action.kind.undoable() {
             return;
         }
         let usual = self.bundle.action_lease_ms(&action.kind);

@@ -1,6 +1,8 @@
 //! Owns: how much a bundle may hold, each bound with its reason.
 //! Never: how much a frame may hold; that is the wire's.
 
+use picket_model::ActionKind;
+
 use crate::bundle::Bundle;
 use crate::error::BundleError;
 
@@ -26,10 +28,12 @@ pub const LISTED_MAX: u64 = 2_000_000;
 pub const LIST_BYTES_MAX: u64 = 96 * 1024 * 1024;
 /// All lists together, on every host's disk.
 pub const LISTS_BYTES_MAX: u64 = 192 * 1024 * 1024;
-/// Protected executables, protected paths and watched files, each.
+/// Protected executables, protected paths, protected units and watched files, each.
 pub const PATHS_MAX: usize = 1_000;
 /// `PATH_MAX` of Linux.
 pub const PATH_BYTES_MAX: usize = 4096;
+/// As the service manager has it.
+pub const UNIT_BYTES_MAX: usize = 256;
 /// A policy nobody renews for a year is forgotten, not in force.
 pub const LEASE_MS_MAX: u64 = 366 * 24 * 3_600_000;
 /// A lease shorter than this could run out while the bundle still travels to the last host.
@@ -38,8 +42,6 @@ pub const LEASE_MS_MIN: u64 = 60_000;
 pub const LEASE_ACTION_MS_MAX: u64 = 31 * 24 * 3_600_000;
 /// A budget above this is none, and each spent act is remembered for an hour.
 pub const BUDGET_MAX: u32 = 1_000;
-/// Words of `ActionKind::word` that budgets and leases may be given for.
-pub const ACTION_WORDS: [&str; 4] = ["kill_tree", "quarantine_file", "deny_execution", "isolate_host"];
 
 fn at_most(what: &str, found: usize, limit: usize) -> Result<(), BundleError> {
     if found > limit {
@@ -66,6 +68,10 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
         ("watch_read", &bundle.watch_read),
     ] {
         absolute(what, paths)?;
+    }
+    at_most("protected.units", bundle.protected.units.len(), PATHS_MAX)?;
+    for unit in &bundle.protected.units {
+        at_most("a name of protected.units in bytes", unit.len(), UNIT_BYTES_MAX)?;
     }
     for (word, &budget) in &bundle.budgets {
         known_word("budgets", word)?;
@@ -147,9 +153,10 @@ fn absolute(what: &str, paths: &[String]) -> Result<(), BundleError> {
 }
 
 fn known_word(field: &str, word: &str) -> Result<(), BundleError> {
-    if ACTION_WORDS.contains(&word) {
+    if ActionKind::ALL.iter().any(|nature| nature.word == word) {
         return Ok(());
     }
-    let reason = format!("{word:?} is no action; there are {}", ACTION_WORDS.join(", "));
+    let words = ActionKind::ALL.map(|nature| nature.word);
+    let reason = format!("{word:?} is no action; there are {}", words.join(", "));
     Err(BundleError::Field { field: field.to_owned(), reason })
 }

@@ -94,12 +94,57 @@ const PATHS: &[&str] = &[
     "/var/lib/picket",
 ];
 
+/// Services that a host cannot be reached, steered or asked without.
+const UNITS: &[&str] = &[
+    "init.scope",
+    // The way in for people.
+    "ssh.service",
+    "ssh.socket",
+    "sshd.service",
+    "sshd.socket",
+    // What every service stands on.
+    "dbus.service",
+    "dbus.socket",
+    "dbus-broker.service",
+    "systemd-journald.service",
+    "systemd-journald.socket",
+    "systemd-logind.service",
+    "systemd-udevd.service",
+    "systemd-networkd.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "systemd-tmpfiles-setup.service",
+    "networking.service",
+    "NetworkManager.service",
+    "cron.service",
+    "crond.service",
+    // The record.
+    "auditd.service",
+    "rsyslog.service",
+    // What every container stands on.
+    "containerd.service",
+    "docker.service",
+    "docker.socket",
+    "crio.service",
+    "kubelet.service",
+    // Picket.
+    "picket-agent.service",
+    "picket-coordinator.service",
+];
+
+pub(crate) fn usual_units() -> Vec<String> {
+    owned(UNITS)
+}
+
+fn owned(list: &[&str]) -> Vec<String> {
+    list.iter().map(|&text| text.to_owned()).collect()
+}
+
 impl Protected {
     /// What the shipped bundles protect, and what a bundle protects that does not say.
     #[must_use]
     pub fn usual() -> Self {
-        let owned = |list: &[&str]| list.iter().map(|&path| path.to_owned()).collect();
-        Self { executables: owned(EXECUTABLES), paths: owned(PATHS) }
+        Self { executables: owned(EXECUTABLES), paths: owned(PATHS), units: usual_units() }
     }
 }
 
@@ -109,7 +154,7 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
         return Some(format!("protected: {nature}"));
     }
     match &action.kind {
-        ActionKind::KillTree { target: key } => {
+        ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => {
             if key.pid <= 1 || target.pid.is_some_and(|pid| pid <= 1) {
                 return Some("protected: pid 1".to_owned());
             }
@@ -122,7 +167,17 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             .into_iter()
             .find_map(|path| other_file(path, protected)),
         ActionKind::IsolateHost { .. } => None,
+        ActionKind::FreezeGroup { group } => self::group(group, protected),
     }
+}
+
+/// The group of a protected unit or one below it; what else runs in a group only the host can say.
+fn group(group: &str, protected: &Protected) -> Option<String> {
+    let Some(plain) = plain(group).filter(|plain| !plain.is_empty()) else {
+        return Some(format!("protected: {group:?} is no control group's absolute path, or the one that holds all"));
+    };
+    let unit = plain.split('/').find_map(|part| protected.units.iter().find(|unit| *unit == part))?;
+    Some(format!("protected: unit {unit}"))
 }
 
 fn executable(exe: &str, protected: &Protected) -> Option<String> {

@@ -14,3 +14,4 @@ pub use frame::{FrameError, HEADER_BYTES, Header, decode_frame, encode_frame};
 pub use limits::Invalid;
 pub use message::{Message, MessageError, RefusalCode};
 pub use record::{RecordError, decode_record, encode_record};
+pub use v1::action::travels;

@@ -2,6 +2,7 @@
 //! Never: a golden file made anew to make a test pass; that is a new schema.
 
 mod borrowed;
+mod kinds;
 
 use std::sync::Arc;
 
@@ -219,7 +220,12 @@ fn records() -> Vec<(String, Record)> {
         latency_us: 12,
         detail: "killed 1 process: 10".into(),
     };
-    all.push(("action_report".into(), Record::Action { report }));
+    all.push(("action_report".into(), Record::Action { report: report.clone() }));
+    all.extend(kinds::all().into_iter().map(|kind| {
+        let action = Action { kind, ..report.action.clone() };
+        let name = kinds::name(&action.kind);
+        (name, Record::Action { report: ActionReport { action, ..report.clone() } })
+    }));
     all
 }
 

@@ -1,7 +1,7 @@
 //! Owns: what the API asks of the coordinator, and how it is refused.
 //! Never: HTTP.
 
-use picket_model::{ActionId, HostId, IncidentId, IsolationScope};
+use picket_model::{ActionId, ActionKind, HostId, IncidentId, IsolationScope};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -85,6 +85,18 @@ pub struct IsolateRequest {
     pub note: String,
 }
 
+/// Any act on one host, at a person's word.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainRequest {
+    pub action: ActionKind,
+    /// 0: as long as the bundle says.
+    #[serde(default)]
+    pub lease_ms: u64,
+    #[serde(default)]
+    pub note: String,
+}
+
 /// `who` is the analyst whose token came with the request. Methods may block on the disk.
 pub trait Service: Send + Sync {
     fn analyst(&self, token: &str) -> Option<String>;
@@ -107,6 +119,7 @@ pub trait Service: Send + Sync {
     fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer;
     fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer;
+    fn contain(&self, who: &str, host: HostId, request: ContainRequest) -> Answer;
     fn release(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;

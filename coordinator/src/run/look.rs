@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use picket_model::{ActionKind, ActionReport, ActionState, IncidentId, IncidentStatus, Timestamp};
+use picket_model::{ActionReport, ActionState, IncidentId, IncidentStatus, Timestamp};
 
 use super::desk::now;
 use super::rows;
@@ -149,11 +149,11 @@ impl Work {
     }
 }
 
-/// Nothing of it is in force; a kill cannot be taken back, so it is over once it is done, and a question that nobody
+/// Nothing of it is in force; what cannot be taken back is over once it is done, and a question that nobody
 /// answered has long expired.
 const fn is_over(report: &ActionReport) -> bool {
     match report.state {
-        ActionState::Applied => matches!(report.action.kind, ActionKind::KillTree { .. }),
+        ActionState::Applied => !report.action.kind.undoable(),
         ActionState::Planned => false,
         _ => true,
     }

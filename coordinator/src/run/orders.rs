@@ -11,7 +11,7 @@ use serde_json::json;
 use super::desk::{Desk, now, unpoisoned};
 use super::lists::Taken;
 use super::rows::{self, ActionRow, CommandRow};
-use crate::api::{Answer, IsolateRequest, Refused, Status};
+use crate::api::{Answer, ContainRequest, IsolateRequest, Refused, Status};
 use crate::audit::Line;
 use crate::identity;
 use crate::respond::approve::ORDER_VALID_MS;
@@ -20,7 +20,7 @@ use crate::store::Change;
 
 /// An undoing is right whenever the host comes back; everything else is as old as `respond` lets an order be.
 const UNDO_LIFE_MS: u64 = 7 * 24 * 3_600_000;
-/// An isolation must end by itself within a week; longer is a decision to take again.
+/// What a person orders must end by itself within a week; longer is a decision to take again.
 const LEASE_MS_MAX: u64 = 7 * 24 * 3_600_000;
 /// A join token is used within days or made anew.
 const TOKEN_TTL_S_MAX: u64 = 30 * 24 * 3600;
@@ -87,8 +87,9 @@ impl Desk {
     pub fn order_undo(&self, who: &str, id: ActionId, note: &str) -> Answer {
         let _one = unpoisoned(&self.answering);
         let report = self.known(id)?.report;
-        if matches!(report.action.kind, ActionKind::KillTree { .. }) {
-            return Err(Refused::new(Status::Invalid, "killing has no inverse", "start the program again by hand"));
+        if !report.action.kind.undoable() {
+            let message = format!("{} has no inverse", report.action.kind.word());
+            return Err(Refused::new(Status::Invalid, message, "what was ended has to be started again by hand"));
         }
         if report.state != ActionState::Applied {
             return Err(Refused::new(
@@ -104,12 +105,32 @@ impl Desk {
     }
 
     pub fn order_isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer {
-        self.live_host(host)?;
-        if request.lease_ms == 0 || request.lease_ms > LEASE_MS_MAX {
+        if request.lease_ms == 0 {
             return Err(Refused::new(
                 Status::Invalid,
-                format!("a lease of {} ms: isolation lasts between 1 ms and 7 days", request.lease_ms),
+                "a lease of 0 ms: isolation lasts between 1 ms and 7 days",
                 "give --lease, for example 2h",
+            ));
+        }
+        let IsolateRequest { scope, lease_ms, note } = request;
+        self.order_contain(who, host, ContainRequest { action: ActionKind::IsolateHost { scope }, lease_ms, note })
+    }
+
+    pub fn order_contain(&self, who: &str, host: HostId, request: ContainRequest) -> Answer {
+        let ContainRequest { action: kind, lease_ms, note } = request;
+        self.live_host(host)?;
+        if lease_ms > LEASE_MS_MAX {
+            return Err(Refused::new(
+                Status::Invalid,
+                format!("a lease of {lease_ms} ms: no act of a person lasts longer than 7 days"),
+                "give --lease, for example 2h; ask anew when it ends",
+            ));
+        }
+        if !picket_wire::travels(&kind) {
+            return Err(Refused::new(
+                Status::Invalid,
+                format!("the target of {} is longer than an order may carry", kind.word()),
+                "docs/PROTOCOL.md says how long each field may be",
             ));
         }
         let mut id = [0; 16];
@@ -117,7 +138,7 @@ impl Desk {
         let action = Action {
             id: ActionId::from_bytes(id),
             host,
-            kind: ActionKind::IsolateHost { scope: request.scope },
+            kind,
             reason: Reason {
                 principal: analyst(who),
                 detection: None,
@@ -126,10 +147,10 @@ impl Desk {
                 incident: None,
                 families: 0,
                 drill: false,
-                note: request.note,
+                note,
             },
             requested: now(),
-            lease_ms: request.lease_ms,
+            lease_ms,
         };
         self.order(who, action)
     }

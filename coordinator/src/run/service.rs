@@ -5,7 +5,7 @@ use picket_model::{ActionId, HostId, IncidentId};
 
 use super::desk::Desk;
 use super::secrets::token_key;
-use crate::api::{Answer, Filter, IsolateRequest, Refused, Service};
+use crate::api::{Answer, ContainRequest, Filter, IsolateRequest, Refused, Service};
 use crate::store::Table;
 
 impl Service for Desk {
@@ -83,6 +83,10 @@ impl Service for Desk {
 
     fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer {
         self.order_isolate(who, host, request)
+    }
+
+    fn contain(&self, who: &str, host: HostId, request: ContainRequest) -> Answer {
+        self.order_contain(who, host, request)
     }
 
     fn release(&self, who: &str, host: HostId, note: &str) -> Answer {

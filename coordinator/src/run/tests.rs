@@ -11,7 +11,7 @@ use super::desk::now;
 use super::rows::{self, CommandRow};
 use super::todo::Todo;
 use super::work::Work;
-use crate::api::{Filter, IsolateRequest};
+use crate::api::{ContainRequest, Filter, IsolateRequest};
 use crate::identity::add_host;
 use crate::store::{StateStore, Table};
 
@@ -127,6 +127,32 @@ fn an_order_is_kept_whole_or_not_at_all() {
     world.front.failing.store(false, Ordering::SeqCst);
     world.desk.order_isolate("ada", ONE, request()).unwrap();
     assert_eq!((rows(Table::Actions), rows(Table::Commands)), (1, 1));
+}
+
+#[test]
+fn any_act_is_ordered_recorded_and_taken_back_where_it_can_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    add_host(&*world.front, ONE, &HostFacts::default(), now()).unwrap();
+    let order = |action: ActionKind, lease_ms| {
+        world.desk.order_contain("ada", ONE, ContainRequest { action, lease_ms, note: "why".into() })
+    };
+    let suspend = ActionKind::SuspendProcess { target: world::TARGET };
+    let answer = order(suspend.clone(), 0).unwrap();
+    assert_eq!((&answer["state"], &answer["kind"]["kind"]), (&"planned".into(), &"suspend_process".into()));
+    let sent = rows::commands_of(&*world.front, ONE).unwrap();
+    let CommandKind::Act { action } = &sent[0].command.kind else { panic!("{sent:?}") };
+    assert_eq!((&action.kind, &action.reason.principal), (&suspend, &Principal::Analyst { name: "ada".into() }));
+    assert_eq!(world.lines("suspend_process"), [("ada".to_string(), action.id.to_string())]);
+    let long = order(ActionKind::FreezeGroup { group: "/x".repeat(5000) }, 0).unwrap_err();
+    assert!(long.message.contains("freeze_group"), "{long}");
+    assert!(order(suspend, 8 * 24 * 3_600_000).unwrap_err().message.contains("7 days"));
+
+    let killed = Record::Action { report: report(ONE, ActionState::Applied, now()) };
+    world.tell(ONE, &[killed]);
+    world.settle();
+    let refused = world.desk.order_undo("ada", ACTION, "").unwrap_err();
+    assert!(refused.message.contains("kill_tree has no inverse"), "{refused}");
 }
 
 #[test]

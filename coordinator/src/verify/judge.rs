@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use picket_model::{Action, ActionKind, Activity, Event, HostStatus, IsolationScope, Timestamp};
+use picket_model::{Action, ActionKind, Activity, Event, HostStatus, IsolationScope, Process, Timestamp};
 
 pub(super) enum Finding {
     Holds,
@@ -42,7 +42,24 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
             launched(event, later && same, &process.exe)
         }
         ActionKind::IsolateHost { .. } => None,
+        ActionKind::SuspendProcess { target } => match event.activity {
+            Activity::ProcessExit { .. } => (process.key == *target).then_some(Finding::Holds),
+            _ => acted(event, process, later && process.key == *target, "it was stopped"),
+        },
+        ActionKind::FreezeGroup { group } => {
+            let within = Path::new(&process.cgroup).starts_with(group);
+            let acts = later && within && !matches!(event.activity, Activity::ProcessExit { .. });
+            acted(event, process, acts, &format!("its control group {group} was frozen"))
+        }
     }
+}
+
+/// What is found by looking at files carries the time of the look, not that of the deed.
+fn acted(event: &Event, process: &Process, matches: bool, although: &str) -> Option<Finding> {
+    let what = event.activity.word();
+    let looked = matches!(event.activity, Activity::Fingerprint { .. } | Activity::Suppressed { .. });
+    (matches && !looked)
+        .then(|| Finding::Broken(format!("process {} did `{what}` at {} although {although}", process.key, event.time)))
 }
 
 fn launched(event: &Event, matches: bool, path: &str) -> Option<Finding> {

@@ -176,6 +176,26 @@ fn a_denied_file_that_runs_reopens() {
 }
 
 #[test]
+fn a_suspended_process_that_acts_reopens_and_its_end_bears_it_out() {
+    let suspend = || ActionKind::SuspendProcess { target: TARGET };
+    let target = || Process::unknown(TARGET);
+    assert!(confirmed(&applied(suspend()).event(host(), &event(target(), 500, EXIT))));
+    let mut child = Process::unknown(ProcessKey { pid: 43, ..TARGET });
+    child.parent = Some(Arc::new(target()));
+    let mut verifier = applied(suspend());
+    assert!(verifier.event(host(), &event(target(), 0, Activity::ProcessLaunch)).is_empty(), "from before");
+    assert!(verifier.event(host(), &event(child, 500, Activity::ProcessLaunch)).is_empty(), "children run on");
+    assert!(why(&verifier.event(host(), &event(target(), 500, Activity::ProcessLaunch))).contains("was stopped"));
+
+    let mut verifier = applied(ActionKind::FreezeGroup { group: "/a.slice/x.service".to_owned() });
+    let of = |cgroup: &str| Process { cgroup: cgroup.to_owned(), ..target() };
+    let launch = |cgroup: &str| event(of(cgroup), 500, Activity::ProcessLaunch);
+    assert!(verifier.event(host(), &launch("/a.slice/x.service2")).is_empty());
+    assert!(verifier.event(host(), &event(of("/a.slice/x.service"), 500, EXIT)).is_empty(), "a kill ends a frozen one");
+    assert!(why(&verifier.event(host(), &launch("/a.slice/x.service/below"))).contains("was frozen"));
+}
+
+#[test]
 fn an_order_that_nobody_answers_or_that_fails_reopens() {
     let mut verifier = Verifier::default();
     verifier.ordered(&report(kill(), ActionState::Planned).action, APPLIED);

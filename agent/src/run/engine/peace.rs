@@ -1,4 +1,4 @@
-//! Owns: maintenance that an administrator's token allows, and the firewall's table put back when it was flushed.
+//! Owns: maintenance that an administrator's token allows, and containments put back that somebody took away.
 //! Never: a token's word without its signature.
 
 use std::io::Read;
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
-use picket_model::{ActionReport, Activity, TamperKind};
+use picket_model::{ActionKind, ActionReport, Activity, TamperKind};
 use picket_policy::Maintenance;
 use picket_policy::signed::STATEMENT_BYTES_MAX;
 
@@ -18,7 +18,7 @@ use crate::run::tokens::Tokens;
 use crate::sys::clock::boot_ns;
 use crate::whole;
 
-/// Without word from the firewall itself, as of a namespace, its table is looked at every so many ticks: 10 s.
+/// Without word from the firewall itself, as of a namespace, containments are looked at every so many ticks: 10 s.
 const FIREWALL_TICKS: u32 = 40;
 
 /// The sensor looks four times a second.
@@ -32,14 +32,16 @@ impl Engine {
         if !changed && !self.ticks.is_multiple_of(FIREWALL_TICKS) {
             return;
         }
-        for report in self.containment.cut_again(now()) {
-            self.flushed(report);
+        for report in self.containment.hold_again(now()) {
+            self.taken_away(report);
         }
     }
 
-    fn flushed(&mut self, report: ActionReport) {
-        let detail = format!("{}: {}", report.action.kind, report.detail);
-        self.own(Activity::Tamper { kind: TamperKind::Flush, refused: false, detail });
+    fn taken_away(&mut self, report: ActionReport) {
+        if matches!(report.action.kind, ActionKind::IsolateHost { .. }) {
+            let detail = format!("{}: {}", report.action.kind, report.detail);
+            self.own(Activity::Tamper { kind: TamperKind::Flush, refused: false, detail });
+        }
         self.report(report);
     }
 

@@ -75,7 +75,7 @@ fn all_faults_come_at_once() {
 fn question(principal: &Principal) -> Question<'_> {
     Question {
         principal,
-        action: "kill_tree",
+        action: picket_model::ActionKind::ALL[0],
         host: HostId::from_bytes([1; 16]),
         severity: 4,
         families: 1,
@@ -85,6 +85,22 @@ fn question(principal: &Principal) -> Question<'_> {
         scope: "",
         path: "",
         exe: "",
+        subject: "",
+    }
+}
+
+#[test]
+fn a_policy_may_speak_of_every_kind_of_action_and_of_what_it_is_by_nature() {
+    let agent = Principal::Agent;
+    for nature in picket_model::ActionKind::ALL {
+        let (word, radius) = (nature.word, nature.radius.word());
+        let by = if nature.undoable { "context.undoable" } else { "!context.undoable" };
+        let policies = Policies::compile(&format!(
+            "@id(\"one\") permit (principal, action == Picket::Action::\"{word}\", resource)\n\
+             when {{ context.radius == \"{radius}\" && {by} && context.subject == \"\" }};"
+        ));
+        let asked = Question { action: nature, ..question(&agent) };
+        assert_eq!(policies.unwrap().evaluate(&asked), Opinion::Act(vec!["one".into()]), "{word}");
     }
 }
 

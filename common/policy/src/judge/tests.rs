@@ -22,6 +22,8 @@ fn kind(word: &str) -> ActionKind {
         "quarantine_file" => ActionKind::QuarantineFile { path: "/tmp/x".into(), sha256: None },
         "deny_execution" => ActionKind::DenyExecution { sha256: Sha256([1; 32]), within: None },
         "isolate_host" => ActionKind::IsolateHost { scope: IsolationScope::Host },
+        "suspend_process" => ActionKind::SuspendProcess { target: ProcessKey { boot: 1, pid: 4711, start_ticks: 2 } },
+        "freeze_group" => ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
         _ => ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "picket-drill-4711".into() } },
     }
 }
@@ -82,11 +84,15 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 4]); 17] = [
+    let rows: [(&str, Asked, [VerdictKind; 4]); 21] = [
         ("kill_tree", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("kill_tree", coordinator, [OutOfScope, Ask, ActNow, ActNow]),
         ("kill_tree", medium, [OutOfScope, Ask, Ask, ActNow]),
         ("kill_tree", low, [OutOfScope, Ask, Ask, Ask]),
+        ("suspend_process", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
+        ("suspend_process", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("freeze_group", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("freeze_group", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
         ("quarantine_file", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("deny_execution", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("isolate_host", AGENT, [OutOfScope, Ask, OutOfScope, OutOfScope]),
@@ -115,8 +121,8 @@ fn the_shipped_bundles_do_what_their_table_says() {
 #[test]
 fn a_protected_target_is_out_of_scope_for_people_too() {
     let target = Target { pid: Some(4711), exe: "/usr/sbin/sshd".into(), ..Target::default() };
-    for asked in [AGENT, ANNA] {
-        let grounds = grounds(authority_of(&bundle("strict")).judge(action("kill_tree", asked), &target, NOW));
+    for (word, asked) in [("kill_tree", AGENT), ("kill_tree", ANNA), ("suspend_process", ANNA)] {
+        let grounds = grounds(authority_of(&bundle("strict")).judge(action(word, asked), &target, NOW));
         assert_eq!(grounds.verdict, VerdictKind::OutOfScope);
         assert_eq!(grounds.decided_by, ["protected: executable /usr/sbin/sshd"]);
     }

@@ -48,6 +48,30 @@ fn what_a_host_stands_on_is_not_killed() {
 }
 
 #[test]
+fn the_groups_of_what_a_host_stands_on_are_not_frozen() {
+    let freeze = |group: &str| {
+        let kind = ActionKind::FreezeGroup { group: group.into() };
+        protection(&action(kind), &Target::default(), &Protected::usual())
+    };
+    for group in [
+        "/",
+        "",
+        "//.",
+        "system.slice/x.service",
+        "/system.slice/../x",
+        "/init.scope",
+        "/system.slice/ssh.service",
+        "/system.slice//picket-agent.service/",
+        "/system.slice/docker.service/x",
+    ] {
+        assert!(freeze(group).is_some_and(|why| why.starts_with("protected: ")), "{group:?}");
+    }
+    for group in ["/system.slice/nginx.service", "/system.slice/docker-0123.scope", "/kubepods/pod1/abc"] {
+        assert_eq!(freeze(group), None, "{group}");
+    }
+}
+
+#[test]
 fn the_systems_own_files_are_neither_moved_nor_denied() {
     for path in
         ["/usr/bin/bash", "/usr/lib", "/boot/vmlinuz", "//usr//./bin/ls", "/etc/ssh/sshd_config", "/usr/sbin/sshd"]

@@ -20,6 +20,8 @@ pub enum ActionKind {
     DenyExecution { sha256: [u8; 32], within: Option<String> },
     IsolateHost,
     IsolateNamespace { name: String },
+    SuspendProcess { target: ProcessKey },
+    FreezeGroup { group: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -93,8 +95,16 @@ impl From<&model::ActionKind> for ActionKind {
             M::IsolateHost { scope: IsolationScope::Namespace { name } } => {
                 Self::IsolateNamespace { name: cut(name, NAME_BYTES_MAX) }
             }
+            M::SuspendProcess { target } => Self::SuspendProcess { target: (*target).into() },
+            M::FreezeGroup { group } => Self::FreezeGroup { group: cut(group, PATH_BYTES_MAX) },
         }
     }
+}
+
+/// Whether an action arrives as it was asked for: a target above its limit would be cut, and would mean another.
+#[must_use]
+pub fn travels(kind: &model::ActionKind) -> bool {
+    model::ActionKind::try_from(ActionKind::from(kind)).is_ok_and(|arrived| arrived == *kind)
 }
 
 impl TryFrom<ActionKind> for model::ActionKind {
@@ -115,6 +125,10 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::IsolateNamespace { name } => Self::IsolateHost {
                 scope: IsolationScope::Namespace { name: text("action.namespace", name, NAME_BYTES_MAX)? },
             },
+            ActionKind::SuspendProcess { target } => Self::SuspendProcess { target: target.into() },
+            ActionKind::FreezeGroup { group } => {
+                Self::FreezeGroup { group: text("action.group", group, PATH_BYTES_MAX)? }
+            }
         })
     }
 }

@@ -63,7 +63,8 @@ pub fn table(actions: &[Value]) -> Table {
 fn target(action: &Value) -> String {
     let kind = value::find(action, "/kind").unwrap_or(&Value::Null);
     match value::text(kind, "/kind").as_str() {
-        "kill_tree" => format!("process {}", value::text(kind, "/target/pid")),
+        "kill_tree" | "suspend_process" => format!("process {}", value::text(kind, "/target/pid")),
+        "freeze_group" => value::text(kind, "/group"),
         "quarantine_file" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
         "isolate_host" => value::find(kind, "/scope/namespace/name")
@@ -97,5 +98,7 @@ mod tests {
         assert_eq!(named(ActionKind::IsolateHost { scope: IsolationScope::Host }), "host");
         let scope = IsolationScope::Namespace { name: "ns".into() };
         assert_eq!(named(ActionKind::IsolateHost { scope }), "namespace ns");
+        assert_eq!(named(ActionKind::SuspendProcess { target: key }), "process 42");
+        assert_eq!(named(ActionKind::FreezeGroup { group: "/a.slice/x.service".into() }), "/a.slice/x.service");
     }
 }

@@ -5,6 +5,7 @@ pub mod actions;
 pub mod approve;
 pub mod audit;
 pub mod close;
+pub mod contain;
 pub mod deny;
 pub mod detections;
 mod event_line;

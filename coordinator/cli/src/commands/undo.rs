@@ -1,12 +1,12 @@
 //! Owns: `picket undo`: taking back an action that was done.
-//! Never: what a process did before it was killed: killing has no inverse.
+//! Never: what has no inverse, such as a kill.
 
 use crate::Context;
 use crate::failure::Failure;
 use crate::resolve;
 use crate::value;
 
-/// Take back an action that was done: restore the file, allow the execution, release the host
+/// Take back an action that was done: restore the file, let the process run on, release the host
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  picket undo 7be41c --note \"false alarm\"\n  picket undo 7be41c --json")]
 pub struct Args {

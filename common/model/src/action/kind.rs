@@ -1,0 +1,139 @@
+//! Owns: what can be done to a host: each kind of containment with its target, and what it is by nature.
+//! Never: how it is done, or whether it may be.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::process::{ProcessKey, Sha256};
+
+/// What an isolation closes.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IsolationScope {
+    /// The whole host; the coordinator stays reachable.
+    Host,
+    /// One named network namespace below `/run/netns` (a drill, or a container's).
+    Namespace { name: String },
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ActionKind {
+    /// Kill the process and everything below it.
+    KillTree {
+        target: ProcessKey,
+    },
+    /// Take the file away into the vault. Refused if the file no longer has this hash.
+    QuarantineFile {
+        path: String,
+        sha256: Option<Sha256>,
+    },
+    /// Refuse to execute any file with this content; below `within` only, where it is given.
+    DenyExecution {
+        sha256: Sha256,
+        within: Option<String>,
+    },
+    IsolateHost {
+        scope: IsolationScope,
+    },
+    /// Stop one process where it stands; what it started runs on.
+    SuspendProcess {
+        target: ProcessKey,
+    },
+    /// Freeze every process of a control group: a service's or a container's, by its path in cgroup v2.
+    FreezeGroup {
+        group: String,
+    },
+}
+
+/// How far an action reaches at most if it hits the wrong thing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Radius {
+    Process,
+    Tree,
+    File,
+    Content,
+    Service,
+    Host,
+}
+
+impl Radius {
+    /// As policies and people have it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Tree => "tree",
+            Self::File => "file",
+            Self::Content => "content",
+            Self::Service => "service",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// What is true of a kind of action, whatever its target.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Nature {
+    /// The Cedar action id, the journal's word and the console's word.
+    pub word: &'static str,
+    pub radius: Radius,
+    /// The technique of MITRE D3FEND that it is.
+    pub d3fend: &'static str,
+    /// It has an inverse, so it is a lease.
+    pub undoable: bool,
+}
+
+const fn nature(word: &'static str, radius: Radius, d3fend: &'static str, undoable: bool) -> Nature {
+    Nature { word, radius, d3fend, undoable }
+}
+
+const KILL_TREE: Nature = nature("kill_tree", Radius::Tree, "D3-PT", false);
+const QUARANTINE_FILE: Nature = nature("quarantine_file", Radius::File, "D3-FEV", true);
+const DENY_EXECUTION: Nature = nature("deny_execution", Radius::Content, "D3-EDL", true);
+const ISOLATE_HOST: Nature = nature("isolate_host", Radius::Host, "D3-NI", true);
+const SUSPEND_PROCESS: Nature = nature("suspend_process", Radius::Process, "D3-PS", true);
+const FREEZE_GROUP: Nature = nature("freeze_group", Radius::Service, "D3-PS", true);
+
+impl ActionKind {
+    /// Every kind there is.
+    pub const ALL: [Nature; 6] =
+        [KILL_TREE, QUARANTINE_FILE, DENY_EXECUTION, ISOLATE_HOST, SUSPEND_PROCESS, FREEZE_GROUP];
+
+    #[must_use]
+    pub const fn nature(&self) -> Nature {
+        match self {
+            Self::KillTree { .. } => KILL_TREE,
+            Self::QuarantineFile { .. } => QUARANTINE_FILE,
+            Self::DenyExecution { .. } => DENY_EXECUTION,
+            Self::IsolateHost { .. } => ISOLATE_HOST,
+            Self::SuspendProcess { .. } => SUSPEND_PROCESS,
+            Self::FreezeGroup { .. } => FREEZE_GROUP,
+        }
+    }
+
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        self.nature().word
+    }
+
+    #[must_use]
+    pub const fn undoable(&self) -> bool {
+        self.nature().undoable
+    }
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::KillTree { target } | Self::SuspendProcess { target } => write!(f, " {target}"),
+            Self::QuarantineFile { path, .. } => write!(f, " {path}"),
+            Self::DenyExecution { sha256, .. } => write!(f, " {sha256}"),
+            Self::IsolateHost { scope: IsolationScope::Host } => Ok(()),
+            Self::IsolateHost { scope: IsolationScope::Namespace { name } } => write!(f, " netns {name}"),
+            Self::FreezeGroup { group } => write!(f, " {group}"),
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! Owns: one action of every kind, and of every form that its target takes.
+//! Never: bytes.
+
+use picket_model::{ActionKind, IsolationScope, ProcessKey, Sha256};
+
+pub fn all() -> Vec<ActionKind> {
+    let target = ProcessKey { boot: 7, pid: 10, start_ticks: 99 };
+    vec![
+        ActionKind::KillTree { target },
+        ActionKind::QuarantineFile { path: "/tmp/x".into(), sha256: Some(Sha256([1; 32])) },
+        ActionKind::DenyExecution { sha256: Sha256([2; 32]), within: Some("/tmp".into()) },
+        ActionKind::IsolateHost { scope: IsolationScope::Host },
+        ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "ns".into() } },
+        ActionKind::SuspendProcess { target },
+        ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
+    ]
+}
+
+/// The golden file of a kind; the two isolations are two types on the wire.
+pub fn name(kind: &ActionKind) -> String {
+    match kind {
+        ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => "action_isolate_namespace".to_owned(),
+        other => format!("action_{}", other.word()),
+    }
+}
+
+#[test]
+fn a_target_that_would_be_cut_does_not_travel() {
+    assert!(all().iter().all(crate::travels));
+    assert!(!crate::travels(&ActionKind::FreezeGroup { group: "/x".repeat(crate::limits::PATH_BYTES_MAX) }));
+}
+
+#[test]
+fn every_kind_has_golden_bytes() {
+    for nature in ActionKind::ALL {
+        assert!(all().iter().any(|kind| kind.nature() == nature), "{} has none", nature.word);
+    }
+}
