@@ -16,6 +16,8 @@ use crate::procedures::{self, Procedure};
 
 /// Longer than any of the data set needs under emulation, but for those that would go on for ever.
 const COMMAND_SECONDS: u32 = 60;
+/// How ssh itself ends when there is no session.
+const SSH_FAILED: i32 = 255;
 const KEPT: &str = "settled";
 /// No run takes so long; a guest that was not put back soon lives longer.
 const LIFE_SECONDS_MAX: f64 = 2400.0;
@@ -82,14 +84,17 @@ impl Guest {
         let marker = format!("lab-settled-{}", procedure.test);
         let (shell, sudo) = (&procedure.shell, if procedure.elevated { "" } else { "sudo " });
         // One sign-in for all: it is what takes longest under emulation.
-        let output = self.vm.ssh_as(
-            procedure.user(),
-            &format!(
-                "sh /payload/guest/step.sh {folder} {shell} {COMMAND_SECONDS} {marker} && \
-                 {sudo}sh /payload/guest/collect.sh {marker} {} && (timeout 30 {shell} {folder}/cleanup > /dev/null 2>&1; true)",
-                self.kept_at
-            ),
-        )?;
+        let command = format!(
+            "sh /payload/guest/step.sh {folder} {shell} {COMMAND_SECONDS} {marker} && \
+             {sudo}sh /payload/guest/collect.sh {marker} {} && (timeout 30 {shell} {folder}/cleanup > /dev/null 2>&1; true)",
+            self.kept_at
+        );
+        let mut output = self.vm.ssh_as(procedure.user(), &command)?;
+        // On a starved machine the sign-in itself may run into its time limit, before anything was done.
+        if output.status.code() == Some(SSH_FAILED) && output.stderr.is_empty() {
+            self.vm.restore(KEPT)?;
+            output = self.vm.ssh_as(procedure.user(), &command)?;
+        }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         fs::write(keep.join(format!("{}.said", procedure.test)), &said)?;
         if said.starts_with("lab: unmet") {

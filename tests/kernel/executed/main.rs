@@ -29,7 +29,7 @@ use crate::summary::{Everyday, Summary};
 const USAGE: &str = "\
 Runs attack procedures in a guest, each in the same kept state, and writes a line of JSON for each.
 
-  --data FILE      the procedures (default $PICKET_ATOMICS, or shared/data/atomics beside the project)
+  --data PATH      the procedures, a file or a folder (default $PICKET_ATOMICS, or shared/data/atomics beside the project)
   --only WORDS     only of these techniques or tests, parted by commas: T1053.003,7266d898
   --rules DIR      with these rules instead of those that are built in
   --out FILE       where the lines go (default executed.ndjson in the folder of --keep)

@@ -2,7 +2,7 @@
 //! Never: running them.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -74,9 +74,25 @@ impl Procedure {
     }
 }
 
+/// Reads a data set: a file, or a folder of such.
+///
 /// # Errors
-/// Where the file is not what its README says.
-pub fn read(file: &Path) -> Result<Vec<Procedure>> {
+/// Where a file is no list of procedures.
+pub fn read(data: &Path) -> Result<Vec<Procedure>> {
+    if !data.is_dir() {
+        return read_file(data);
+    }
+    let entries = fs::read_dir(data).with_context(|| data.display().to_string())?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    files.sort();
+    let mut procedures = Vec::new();
+    for file in files {
+        procedures.extend(read_file(&file)?);
+    }
+    Ok(procedures)
+}
+
+fn read_file(file: &Path) -> Result<Vec<Procedure>> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let data = yaml::read(&text).with_context(|| file.display().to_string())?;
     data.as_array().context("a list of procedures")?.iter().map(Procedure::from).collect()

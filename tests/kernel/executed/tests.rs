@@ -103,3 +103,15 @@ fn procedures_have_their_arguments_filled_in() {
     assert_eq!((read[0].user(), read[0].cleanup.as_str()), ("root", ""));
     assert!(yaml::read("a: *b").is_err());
 }
+
+#[test]
+fn the_procedures_of_the_project_are_whole_and_each_has_a_name_of_its_own() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("kernel/executed/own");
+    let own = procedures::read(&folder).unwrap();
+    let names: std::collections::BTreeSet<&str> = own.iter().map(|procedure| procedure.test.as_str()).collect();
+    assert!(own.len() > 200 && names.len() == own.len(), "{} procedures, {} names", own.len(), names.len());
+    for procedure in &own {
+        assert!(procedure.test.len() >= 8 && !procedure.name.is_empty(), "{procedure:?}");
+        assert!(["sh", "bash"].contains(&procedure.shell.as_str()), "{procedure:?}");
+    }
+}

@@ -91,7 +91,7 @@ fn add(paths: &mut Paths, needs: Needs) {
             Need::Ending(text) => paths.endings.insert(text),
             Need::Fragment(text) => paths.fragments.insert(text),
             // Such files are told whatever their names.
-            Need::SetId => false,
+            Need::CanRun => false,
         };
     }
 }

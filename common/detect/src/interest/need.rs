@@ -17,8 +17,8 @@ pub enum Need {
     Name(String),
     Ending(String),
     Fragment(String),
-    /// Set-user-id or set-group-id.
-    SetId,
+    /// It can be executed or lends its owner's rights: such a file is told whatever its name.
+    CanRun,
 }
 
 /// One of these is so, or the rule does not match.
@@ -76,7 +76,7 @@ impl Need {
     /// The lower the rarer, or the cheaper to ask for.
     pub fn rank(&self) -> u32 {
         match self {
-            Self::SetId => 0,
+            Self::CanRun => 0,
             Self::Name(text) | Self::Ending(text) if COMMON.contains(&text.as_str()) => 3,
             Self::Name(_) => 1,
             Self::Ending(_) => 2,
@@ -127,6 +127,7 @@ impl Reader<'_> {
             Field::Mode => set_id_only(probe, |mode| format!("{mode:04o}")),
             Field::IsSetuid => set_id_only(probe, |mode| (mode & 0o4000 != 0).to_string()),
             Field::IsSetgid => set_id_only(probe, |mode| (mode & 0o2000 != 0).to_string()),
+            Field::IsExecutable => (!meets(probe, "false")).then(|| Needs::from([Need::CanRun])),
             _ if !self.paths.contains(&field) => None,
             _ => match probe {
                 Probe::Text { glob, .. } => text::of_glob(glob).map(|need| Needs::from([need])),
@@ -141,16 +142,19 @@ impl Reader<'_> {
 
 /// Whether the probe is met by such modes only that lend the owner's or the group's rights.
 fn set_id_only(probe: &Probe, written: impl Fn(u32) -> String) -> Option<Needs> {
-    let met = |mode: u32| {
-        let text = written(mode);
-        match probe {
-            Probe::Text { glob, cased: true } => glob.matches(&text),
-            Probe::Text { glob, cased: false } => glob.matches(&fold(&text)),
-            Probe::Regex(regex) => regex.is_match(&text),
-            _ => true,
-        }
-    };
-    MODES.filter(|mode| mode & SET_ID == 0).all(|mode| !met(mode)).then(|| Needs::from([Need::SetId]))
+    MODES
+        .filter(|mode| mode & SET_ID == 0)
+        .all(|mode| !meets(probe, &written(mode)))
+        .then(|| Needs::from([Need::CanRun]))
+}
+
+fn meets(probe: &Probe, text: &str) -> bool {
+    match probe {
+        Probe::Text { glob, cased: true } => glob.matches(text),
+        Probe::Text { glob, cased: false } => glob.matches(&fold(text)),
+        Probe::Regex(regex) => regex.is_match(text),
+        _ => true,
+    }
 }
 
 /// Of parts that must all hold, the one that is asked for best.

@@ -88,6 +88,8 @@ fn a_rule_asks_for_the_rarest_thing_that_its_files_have() {
         ("file_event", "TargetFilename|re|i: '^/opt/MINER/'", "miner"),
         ("file_rename", "SourceFilename|endswith: /syslog", "syslog"),
         ("file_change", "IsSetuid: true", ""),
+        ("file_delete", "IsExecutable: true", ""),
+        ("file_delete", "IsExecutable: false", "!"),
         ("file_change", "Mode|re: '^[1-7]'", "!"),
         ("file_change", "Mode|re: '^[42]'", ""),
         ("file_event", "Image|endswith: /nginx", "!"),
@@ -193,7 +195,7 @@ prop_compose! {
         condition in prop::sample::select(vec!["a", "a and b", "a or b", "b and not a", "not a and not b", "1 of them", "a and image", "b or image", "image"]),
         class in 0..ACTIVITIES.len(),
         listed in any::<bool>(),
-        image in prop::sample::select(vec!["    Image|endswith: /sh", "    Activity: [write, rename]", "    IsSetuid: true", "    Mode|startswith: '0'"]),
+        image in prop::sample::select(vec!["    Image|endswith: /sh", "    Activity: [write, rename]", "    IsSetuid: true", "    IsExecutable: true", "    Mode|startswith: '0'"]),
     ) -> String {
         let category = ACTIVITIES[class].0;
         // Lists of maps are alternatives; lines of one map must all hold. The old name is only there for two classes.

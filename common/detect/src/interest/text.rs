@@ -56,7 +56,7 @@ pub fn best(pieces: &[Piece]) -> Option<Need> {
 const fn length(need: &Need) -> usize {
     match need {
         Need::Name(text) | Need::Ending(text) | Need::Fragment(text) => text.len(),
-        Need::SetId => 0,
+        Need::CanRun => 0,
     }
 }
 

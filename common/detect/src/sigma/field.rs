@@ -131,6 +131,7 @@ fields! {
     Mode Text Has::Only(FILES), ;
     IsSetuid Flag Has::Only(FILES), ;
     IsSetgid Flag Has::Only(FILES), ;
+    IsExecutable Flag Has::Only(FILES), ;
     Activity Text Has::Only(ACTIVE), ;
     Initiated Flag Has::Only(CONNECTIONS), ;
     Protocol Text Has::Only(FLOWS), ;

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
+use picket_model::interest::can_run;
 use picket_model::{
     Activity, AuthActivity, Context, Event, FileObject, NetActivity, NetFlow, NetProtocol, Process, StreamKind,
     Timestamp,
@@ -218,6 +219,7 @@ pub(super) fn of_file(file: &FileObject, field: Field) -> Read<'_> {
         Field::Mode if file.mode != 0 => made(format!("{:04o}", file.mode & PERMISSIONS)),
         Field::IsSetuid if file.mode != 0 => made(file.mode & SETUID != 0),
         Field::IsSetgid if file.mode != 0 => made(file.mode & SETGID != 0),
+        Field::IsExecutable if file.mode != 0 => made(can_run(file.mode)),
         _ => None,
     }
 }

@@ -43,4 +43,26 @@ until [ -s cron.log ]; do sleep 1; done
 say "the own job ran"
 crontab -r
 strace -c true 2> /dev/null; gcc --version | head -1; make --version | head -1
+# What developers do besides.
+git -C ~/project config alias.st status; git config --global core.editor vim.tiny; git -C ~/project stash -q 2> /dev/null; git -C ~/project log -1 > /dev/null
+printf '#!/bin/sh\nmake -s test\n' > ~/project/.git/hooks/pre-push && chmod +x ~/project/.git/hooks/pre-push
+printf 'set number\n' > ~/.vimrc; mkdir -p ~/bin ~/.local/bin && cp ~/project/program ~/.local/bin/prog && ~/.local/bin/prog && PATH=$HOME/.local/bin:$PATH prog
+mkdir -p /tmp/try && printf 'int main(void) { return 0; }\n' > /tmp/try/a.c && gcc -o ~/bin/a /tmp/try/a.c && ~/bin/a && rm -r /tmp/try
+python3 - <<'PY'
+import concurrent.futures, os, pathlib, shutil, socket, sqlite3, subprocess, tempfile
+folder = pathlib.Path(tempfile.mkdtemp())
+database = sqlite3.connect(folder / "x.db"); database.execute("create table t(a)"); database.commit()
+for number in range(40):
+    (folder / f"{number}.txt").write_text("x" * number); (folder / f"{number}.txt").rename(folder / f"{number}.txt.done")
+with concurrent.futures.ThreadPoolExecutor() as pool:
+    list(pool.map(lambda n: subprocess.run(["/bin/echo", str(n)], stdout=subprocess.DEVNULL), range(20)))
+with socket.create_connection(("127.0.0.1", 8080)) as link: link.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+shutil.rmtree(folder); os.chdir("/")
+PY
+find project -name '*.c' -exec grep -l printf {} + > /dev/null; find . -maxdepth 2 -type d | xargs -n 1 ls -d > /dev/null; awk 'BEGIN { while (("ls" | getline line) > 0) n++; print n }'
+perl -e 'print join(",", map { $_ * 2 } 1 .. 3), "\n"'; perl -MPOSIX -le 'print strftime("%F", localtime)'; printf 'a\nb\n' | tr 'a-z' 'A-Z' | sort | uniq -c > /dev/null
+timeout 3 ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -N -L 8081:127.0.0.1:8080 localhost
+curl -s -o tool http://127.0.0.1:8080/large; file tool > /dev/null; openssl rand -hex 16 > /dev/null; gpg --list-keys > /dev/null 2>&1; ssh-keygen -lf .ssh/id_rsa.pub > /dev/null; ssh-add -l > /dev/null 2>&1
+sudo make -s -C project program; sudo install -m 755 project/program /usr/local/bin/our-program && our-program > /dev/null; sudo tee /etc/nginx/conf.d/dev.conf > /dev/null <<< 'server { listen 8082; root /home/dev/project; }'; sudo nginx -t 2> /dev/null
+cat /etc/os-release > /dev/null; hostname; uname -r; df -h . > /dev/null; ps aux | grep '[n]ginx' > /dev/null; nproc; locale > /dev/null; cat /proc/meminfo | head -n 1
 say "the developer is done"
