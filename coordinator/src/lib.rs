@@ -11,5 +11,6 @@ pub mod identity;
 pub mod ingest;
 pub mod respond;
 pub mod run;
+pub mod simulate;
 pub mod store;
 pub mod verify;

@@ -16,6 +16,7 @@ mod pending;
 mod rows;
 mod secrets;
 mod service;
+mod simulated;
 #[cfg(test)]
 mod tests;
 mod todo;

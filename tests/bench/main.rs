@@ -16,15 +16,17 @@ mod load;
 mod numbers;
 mod pipeline;
 mod sensor;
+mod simulate;
 
 use std::io::Write;
 
-const PARTS: [(&str, fn()); 5] = [
+const PARTS: [(&str, fn()); 6] = [
     ("latency", latency::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("connections", connections::run),
     ("pipeline", pipeline::run),
+    ("simulate", simulate::run),
 ];
 
 /// What has parts of its own.

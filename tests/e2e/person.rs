@@ -65,3 +65,40 @@ fn a_question_is_answered_once_and_the_answer_is_carried_out_and_recorded() {
         assert_eq!(line.unwrap_or_else(|| panic!("no {what} in {audit}"))["who"], "admin");
     }
 }
+
+#[test]
+fn a_candidate_bundle_is_tried_on_what_was_recorded() {
+    if !is_root() {
+        return println!("skipped: the agent needs root");
+    }
+    let mut estate = Estate::start().unwrap();
+    estate.enrol().unwrap();
+    estate.start_agent().unwrap();
+    let folder = estate.root().join("etc/cron.d");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("tried");
+    write_entry(&file);
+    let asked = action_of(&estate, &file, "asked");
+    let before = estate.json(&["policy", "show"]).unwrap();
+    let change = estate.wait("the decision would be another", |estate| {
+        let answer = estate.json(&["policy", "simulate", "strict", "--since", "1h"]).ok()?;
+        let listed =
+            answer["listed"].as_array()?.iter().find(|one| one["detection"] == asked["reason"]["detection"])?;
+        Some(listed.clone())
+    });
+    let change = change.unwrap();
+    assert_eq!(
+        (change["before"]["verdict"].as_str(), change["after"]["verdict"].as_str()),
+        (Some("ask"), Some("act_now"))
+    );
+    assert_eq!(change["after"]["by"][0], "strict.act", "{change}");
+    let same = estate.picket(&["policy", "simulate", "careful", "--since", "1h"]).unwrap();
+    assert!(same.contains("no decision changes") && same.contains("0 of "), "{same}");
+    assert_eq!(estate.json(&["policy", "show"]).unwrap(), before, "nothing is put in force");
+    assert!(file.exists());
+
+    let odd = estate.root().join("odd.bundle");
+    fs::write(&odd, "no bundle").unwrap();
+    let refused = estate.picket(&["policy", "simulate", &odd.display().to_string(), "--since", "1h"]);
+    assert!(refused.unwrap_err().to_string().contains("is no signed bundle"));
+}

@@ -90,6 +90,14 @@ impl Estate {
         self.wait("the agent is connected", |estate| {
             let hosts = estate.json(&["hosts"]).ok()?;
             hosts.as_array()?.iter().any(|host| host["connected"] == true && !host["status"].is_null()).then_some(())
+        })?;
+        // What happens before its first bundle is compiled a host tells, and nothing more.
+        if self.json(&["policy", "show"]).is_err() {
+            return Ok(());
+        }
+        self.wait("the agent acts under a bundle", |estate| {
+            let hosts = estate.json(&["hosts"]).ok()?;
+            hosts.as_array()?.iter().any(|host| !host["status"]["bundle"].is_null()).then_some(())
         })
     }
 

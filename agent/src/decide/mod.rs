@@ -1,9 +1,6 @@
 //! Owns: turning a detection or a command into a verdict under the cached bundle and its budgets.
 //! Never: system calls.
 
-mod families;
-mod proposal;
-mod proposed;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +10,11 @@ use picket_model::{
     Action, ActionId, ActionKind, Command, CommandKind, Detection, HostId, Principal, Process, ProcessKey, Reason,
     Sha256, Timestamp,
 };
-use picket_policy::{Authority, Halt, Judgement, Target};
+pub use picket_policy::proposal::{file_meant, needs_digest};
+use picket_policy::{Authority, Families, Halt, Judgement, Proposed, Target, proposal};
 use thiserror::Error;
 
 use crate::procfs::View;
-
-use self::families::Families;
-pub use self::proposal::{file_meant, needs_digest};
-use self::proposed::Proposed;
 
 /// An order issued further ahead of this host's clock than this is nonsense, not skew.
 const SKEW_MS: u64 = 300_000;

@@ -1,4 +1,4 @@
-//! Owns: signed bundles, authority, budgets, verdicts, audit proofs; the only maker of `Authorized<Action>`.
+//! Owns: signed bundles, what a detection asks for, authority, budgets, verdicts, audit proofs; the only maker of `Authorized<Action>`.
 //! Never: IO, a clock, wire.
 
 pub mod audit;
@@ -7,12 +7,15 @@ pub mod bundle;
 mod cedar;
 mod envelope;
 mod error;
+mod families;
 pub mod halt;
 pub mod judge;
 pub mod keys;
 pub mod limits;
 pub mod maintenance;
 pub mod merkle;
+pub mod proposal;
+mod proposed;
 mod protect;
 mod shipped;
 pub mod signed;
@@ -21,8 +24,10 @@ pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
 pub use bundle::{Bundle, Conservative, IndicatorTexts, ListRef, Protected, RuleText};
 pub use envelope::{Verified, accept, verify};
 pub use error::{BundleError, PolicyError};
+pub use families::Families;
 pub use halt::{Halt, HaltError, Held};
 pub use judge::{Authority, Authorized, Grounds, Judgement, Target};
 pub use keys::{KeyError, SigningKey, VerifyingKey};
 pub use maintenance::{Maintenance, MaintenanceError};
+pub use proposed::Proposed;
 pub use shipped::{SHIPPED, shipped};

@@ -8,7 +8,7 @@ use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, Que
 use axum::extract::{DefaultBodyLimit, Extension, Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use picket_model::{ActionId, HostId, IncidentId};
+use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -74,6 +74,7 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             }),
         )
         .route("/v1/policy", get(|State(s): Svc| call(move || s.policy())).post(apply_policy))
+        .route("/v1/policy/simulate", post(simulate))
         .route("/v1/halt", get(|State(s): Svc| call(move || s.halt())).post(turn_switch))
         .route("/v1/lists", post(take_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)))
         .route("/v1/rules", get(|State(s): Svc| call(move || s.rules())))
@@ -112,6 +113,13 @@ struct Page {
     from: u64,
     #[serde(default = "page_default")]
     limit: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    /// Nanoseconds since 1970.
+    since: u64,
 }
 
 const fn page_default() -> usize {
@@ -189,6 +197,11 @@ async fn contain(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body
 async fn apply_policy(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {
     let bytes = body.map_err(invalid)?;
     call(move || s.apply_policy(&who, &bytes)).await
+}
+
+async fn simulate(State(s): Svc, since: Q<Since>, body: Result<Bytes, BytesRejection>) -> Json2 {
+    let (Query(Since { since }), bytes) = (since.map_err(invalid)?, body.map_err(invalid)?);
+    call(move || s.simulate(Timestamp(since), &bytes)).await
 }
 
 async fn turn_switch(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {

@@ -1,7 +1,7 @@
 //! Owns: what the API asks of the coordinator, and how it is refused.
 //! Never: HTTP.
 
-use picket_model::{ActionId, ActionKind, HostId, IncidentId, IsolationScope};
+use picket_model::{ActionId, ActionKind, HostId, IncidentId, IsolationScope, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -125,6 +125,8 @@ pub trait Service: Send + Sync {
     fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;
     fn halt(&self) -> Answer;
     fn turn_switch(&self, who: &str, word: &[u8]) -> Answer;
+    /// `candidate` is a bundle without a signature.
+    fn simulate(&self, since: Timestamp, candidate: &[u8]) -> Answer;
     fn take_list(&self, bytes: &[u8]) -> Answer;
     fn token(&self, who: &str, ttl_s: u64, uses: u32) -> Answer;
 }

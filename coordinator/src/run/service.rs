@@ -1,7 +1,7 @@
 //! Owns: the desk as the API's service.
 //! Never: more than handing over.
 
-use picket_model::{ActionId, HostId, IncidentId};
+use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 
 use super::desk::Desk;
 use super::secrets::token_key;
@@ -107,6 +107,10 @@ impl Service for Desk {
 
     fn turn_switch(&self, who: &str, word: &[u8]) -> Answer {
         self.order_halt(who, word)
+    }
+
+    fn simulate(&self, since: Timestamp, candidate: &[u8]) -> Answer {
+        Self::simulate(self, since, candidate)
     }
 
     fn take_list(&self, bytes: &[u8]) -> Answer {

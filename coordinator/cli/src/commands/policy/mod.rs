@@ -9,6 +9,7 @@ mod maintenance;
 mod rules;
 mod show;
 mod sign;
+mod simulate;
 
 use crate::Context;
 use crate::failure::Failure;
@@ -29,6 +30,7 @@ enum Command {
     Keygen(keygen::Args),
     Sign(sign::Args),
     Apply(apply::Args),
+    Simulate(simulate::Args),
     Maintenance(maintenance::Args),
     Halt(halt::HaltArgs),
     Resume(halt::ResumeArgs),
@@ -40,6 +42,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Command::Keygen(args) => keygen::run(args, context),
         Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),
+        Command::Simulate(args) => simulate::run(args, context),
         Command::Maintenance(args) => maintenance::run(args, context),
         Command::Halt(args) => halt::halt(args, context),
         Command::Resume(args) => halt::resume(args, context),

@@ -87,7 +87,7 @@ pub fn from_shipped(name: &str) -> Result<Bundle, Failure> {
     })
 }
 
-fn from_files(settings: &Path, cedar: &Path) -> Result<Bundle, Failure> {
+pub fn from_files(settings: &Path, cedar: &Path) -> Result<Bundle, Failure> {
     let text = files::read_text(settings, SETTINGS_BYTES_MAX)?;
     let policies = files::read_text(cedar, limits::POLICIES_BYTES_MAX as u64)?;
     Bundle::from_texts(&text, &policies)

@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 
 use picket_model::{ActionKind, Reason, Timestamp};
-use picket_policy::Judgement;
+
+use crate::judge::Judgement;
 
 /// The same act on the same target is not proposed again within this span, unless it was undone meanwhile.
 const AGAIN_MS: u64 = 300_000;
@@ -41,6 +42,7 @@ pub struct Proposed(HashMap<ActionKind, Proposal>);
 
 impl Proposed {
     /// Whether this was done already: then nothing that is said of it any more changes anything.
+    #[must_use]
     pub fn acted(&self, kind: &ActionKind, now: Timestamp) -> bool {
         self.fresh(kind, now).is_some_and(|proposal| proposal.acted)
     }
@@ -65,6 +67,7 @@ impl Proposed {
         true
     }
 
+    /// It was undone: the same act may be proposed again at once.
     pub fn forget(&mut self, kind: &ActionKind) {
         self.0.remove(kind);
     }

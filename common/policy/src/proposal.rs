@@ -3,7 +3,8 @@
 
 use picket_model::{ActionKind, Activity, Detection, FileId, IsolationScope};
 
-/// In the rule's order of preference; a word that does not fit the event is left out.
+/// What a detection's rule asks for, in its order of preference; a word that does not fit the event is left out.
+#[must_use]
 pub fn kinds(detection: &Detection) -> Vec<ActionKind> {
     detection.response.iter().filter_map(|word| kind(word, detection)).collect()
 }
