@@ -2,7 +2,7 @@
 //! by it is remembered.
 //! Never: making a word: that takes the policy key.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use picket_model::{HostId, Timestamp};
 use picket_policy::halt::{Halt, HaltError};
@@ -66,6 +66,7 @@ impl Desk {
 
     pub fn say_halt(&self) -> Answer {
         let hosts = self.host_rows()?;
+        let connected: HashSet<HostId> = self.sessions.connected().into_iter().collect();
         let switch = unpoisoned(&self.switch);
         let Some(halt) = &switch.halt else { return Ok(json!({"halted": false, "hosts": []})) };
         let of = |id: HostId| switch.answers.get(&id);
@@ -74,7 +75,8 @@ impl Desk {
             .map(|row| {
                 let answer = of(row.id);
                 json!({
-                    "host": row.id, "hostname": row.facts.hostname, "taken": answer.map(|(taken, _)| *taken),
+                    "host": row.id, "hostname": row.facts.hostname, "connected": connected.contains(&row.id),
+                    "taken": answer.map(|(taken, _)| *taken),
                     "detail": answer.map(|(_, detail)| detail),
                 })
             })

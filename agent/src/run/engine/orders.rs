@@ -11,6 +11,7 @@ use super::{Around, Engine, now, stated};
 use crate::decide::Order;
 use crate::run::bundles::{Keeper, Prepared, Ready};
 use crate::run::status;
+use crate::sys::memory;
 use crate::whole::Put;
 
 impl Engine {
@@ -104,6 +105,7 @@ fn leave_behind(before: Detector, put: Put) {
             tracing::warn!(%error, "the bundle may not outlast a crash; the coordinator would send it again");
         }
         drop(before);
+        memory::give_back_what_is_scattered();
     };
     // Without a thread it is not settled here and now: a crash costs no more than that it is sent again.
     let _ = std::thread::Builder::new().name("bundle".into()).spawn(work);

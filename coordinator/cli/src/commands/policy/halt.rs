@@ -1,7 +1,8 @@
 //! Owns: `picket policy halt` and `picket policy resume`: the switch that stops all autonomy, signed here and sent.
-//! Never: waiting for hosts; it says which have answered so far.
+//! Never: waiting for hosts that are away.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use picket_policy::{Halt, Held};
 use serde_json::Value;
@@ -11,8 +12,12 @@ use super::sign::read_key;
 use crate::Context;
 use crate::failure::Failure;
 use crate::output::confirm;
-use crate::table::Table;
+use crate::table::{Table, printable};
 use crate::value;
+
+/// Connected hosts answer within milliseconds; one that does not is told as such.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
 struct Signing {
@@ -69,8 +74,20 @@ pub fn resume(args: &ResumeArgs, context: &Context) -> Result<(), Failure> {
 fn turn(halted: bool, held: Held, signing: &Signing, context: &Context) -> Result<(), Failure> {
     let key = read_key(&signing.key.clone().unwrap_or_else(|| beside(&context.api.token_file())))?;
     let word = Halt { issued: value::now(), halted, held, note: signing.note.clone() };
-    let answer = context.api.open()?.post_bytes("/v1/halt", &word.sign(&key))?;
+    let api = context.api.open()?;
+    let mut answer = api.post_bytes("/v1/halt", &word.sign(&key))?;
+    let begun = Instant::now();
+    while unheard(&answer) && begun.elapsed() < HEARD_WITHIN {
+        std::thread::sleep(LOOK_EVERY);
+        answer = api.get("/v1/halt", &[])?;
+    }
     show(&answer, context)
+}
+
+/// A host that is there has not answered yet.
+fn unheard(answer: &Value) -> bool {
+    let hosts = value::rows(answer, "hosts");
+    hosts.iter().any(|host| value::flag(host, "/connected") && value::find(host, "/taken").is_none_or(Value::is_null))
 }
 
 fn show(answer: &Value, context: &Context) -> Result<(), Failure> {
@@ -78,21 +95,21 @@ fn show(answer: &Value, context: &Context) -> Result<(), Failure> {
     if output.json() {
         return output.value(answer);
     }
-    output.line(&match (value::flag(answer, "/halted"), value::text(answer, "/issued").as_str()) {
-        (true, _) => {
-            format!("autonomy is halted since {}: {}", value::time(answer, "/issued"), value::text(answer, "/note"))
-        }
-        (false, "" | "-") => "autonomy runs; the switch was never turned".to_owned(),
-        (false, _) => {
-            format!("autonomy runs since {}: {}", value::time(answer, "/issued"), value::text(answer, "/note"))
-        }
-    })?;
+    let since = match value::text(answer, "/issued").as_str() {
+        "" | "-" => "; the switch was never turned".to_owned(),
+        _ => format!(" since {}", value::time(answer, "/issued")),
+    };
+    let note = Some(value::text(answer, "/note")).filter(|note| !matches!(note.as_str(), "" | "-"));
+    let note = note.map(|note| format!(": {}", printable(&note))).unwrap_or_default();
+    let stands = if value::flag(answer, "/halted") { "autonomy is halted" } else { "autonomy runs" };
+    output.line(&format!("{stands}{since}{note}"))?;
     let mut table = Table::new(&["HOST", "GOES BY IT", "DETAIL"]);
     for host in value::rows(answer, "hosts") {
         let taken = match value::find(host, "/taken").and_then(Value::as_bool) {
             Some(true) => "yes",
             Some(false) => "refused",
-            None => "not heard yet",
+            None if value::flag(host, "/connected") => "not heard yet",
+            None => "away",
         };
         table.row([value::text(host, "/hostname"), taken.to_owned(), value::text(host, "/detail")]);
     }
