@@ -39,6 +39,7 @@ fn a_question_is_answered_once_and_the_answer_is_carried_out_and_recorded() {
     write_entry(&yes);
     write_entry(&no);
     let asked = action_of(&estate, &yes, "asked");
+    let denied = action_of(&estate, &no, "asked");
     let id = asked["id"].as_str().unwrap();
     assert!(yes.exists(), "asked means not yet done");
     let status = estate.json(&["status"]).unwrap();
@@ -51,7 +52,6 @@ fn a_question_is_answered_once_and_the_answer_is_carried_out_and_recorded() {
     let twice = estate.picket(&["approve", id]).unwrap_err().to_string();
     assert!(twice.contains("applied"), "{twice}");
 
-    let denied = action_of(&estate, &no, "asked");
     estate.picket(&["deny", denied["id"].as_str().unwrap(), "--note", "our own"]).unwrap();
     action_of(&estate, &no, "refused");
     assert!(no.exists());
