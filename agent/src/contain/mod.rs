@@ -14,6 +14,7 @@ use picket_policy::{Authorized, Grounds};
 use crate::sys::clock;
 
 pub mod deny_execution;
+pub mod end_sessions;
 pub mod exec_guard;
 mod exec_judge;
 mod filesystems;
@@ -24,10 +25,13 @@ pub mod journal;
 mod kept;
 pub mod kill_tree;
 mod ledger;
+pub mod lock_account;
 mod paths;
 pub mod quarantine_file;
 mod reached;
 mod recover;
+pub mod remove_line;
+pub mod rewrite;
 mod steps;
 pub mod suspend_process;
 pub mod vault;
@@ -59,12 +63,15 @@ pub struct ContainOptions {
     pub vault_bytes_max: u64,
     /// Where a denial of execution without a directory counts, each named by a path on it; all local ones if `None`.
     pub exec_filesystems: Option<Vec<PathBuf>>,
+    /// Where the host's file system begins: `/`, where no test says otherwise.
+    pub root: PathBuf,
 }
 
 impl ContainOptions {
     #[must_use]
-    pub const fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
-        Self { state_dir, coordinators, boot, vault_bytes_max: vault::VAULT_BYTES_MAX, exec_filesystems: None }
+    pub fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
+        let (vault_bytes_max, root) = (vault::VAULT_BYTES_MAX, PathBuf::from("/"));
+        Self { state_dir, coordinators, boot, vault_bytes_max, exec_filesystems: None, root }
     }
 }
 
@@ -104,7 +111,8 @@ impl Containment {
             .map_err(|source| ContainError::Vault { path, source })?;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"))?;
         let denials = Denials::new(deny, options.exec_filesystems);
-        let steps = Steps { vault, denials, coordinators: options.coordinators, boot: options.boot };
+        let ContainOptions { coordinators, boot, root, .. } = options;
+        let steps = Steps { vault, denials, coordinators, boot, root };
         let mut containment = Self { ledger, steps, again: HashMap::new() };
         let reports = containment.recover(cut_short);
         Ok((containment, reports))
@@ -162,8 +170,8 @@ impl Containment {
         let entry = self.ledger.get(id).ok_or(ContainError::Unknown { id })?.clone();
         let state = entry.report.state;
         match (&entry.report.action.kind, state) {
-            (ActionKind::KillTree { target }, ActionState::Applied) => {
-                let reason = kill_tree::undo(target).err().map_or(String::new(), |error| error.to_string());
+            (kind, ActionState::Applied) if !kind.undoable() => {
+                let reason = format!("{} has no inverse; start again by hand what was ended", kind.word());
                 return Err(ContainError::Undo { id, reason });
             }
             (_, ActionState::Undone | ActionState::Expired) => return Ok(entry.report),

@@ -80,6 +80,9 @@ pub struct Protected {
     /// Units of the service manager, by their whole names: their control groups are not frozen.
     #[serde(default = "crate::protect::usual_units")]
     pub units: Vec<String>,
+    /// Accounts, by name: they are not locked, and what they run is not ended.
+    #[serde(default = "crate::protect::usual_accounts")]
+    pub accounts: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -116,15 +119,15 @@ pub struct Bundle {
 pub const BUDGET_DEFAULT: u32 = 10;
 
 /// How long an act holds where the bundle does not say: long enough for a person to look, over a weekend for a
-/// file, over a night for a network, a shift for what hangs meanwhile. A kill has no inverse and no lease.
+/// file, over a night for a network, a shift for what hangs meanwhile, a day for an account. What has no inverse has no lease.
 #[must_use]
 pub fn lease_action_ms_default(word: &str) -> u64 {
     const HOUR_MS: u64 = 3_600_000;
     match word {
-        "kill_tree" => 0,
+        "kill_tree" | "end_sessions" => 0,
         "isolate_host" => 12 * HOUR_MS,
         "suspend_process" | "freeze_group" => 4 * HOUR_MS,
-        "deny_execution" => 24 * HOUR_MS,
+        "deny_execution" | "lock_account" => 24 * HOUR_MS,
         _ => 7 * 24 * HOUR_MS,
     }
 }

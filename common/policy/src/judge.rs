@@ -122,10 +122,13 @@ impl Authority {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
         self.lower_while_halted(&mut draft, &action.reason.principal);
+        lower_what_lasts(&mut draft, &action);
         self.settle_lease(&mut action, &mut draft);
         self.spend(&mut draft, &action, now);
         let spare = match action.kind.nature().radius {
-            Radius::Process | Radius::Tree | Radius::Service => self.bundle.protected.executables.clone(),
+            Radius::Process | Radius::Tree | Radius::Service | Radius::Account => {
+                self.bundle.protected.executables.clone()
+            }
             _ => Vec::new(),
         };
         let Draft { verdict, decided_by } = draft;
@@ -152,7 +155,8 @@ impl Authority {
         let (scope, path, subject) = match &action.kind {
             ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", "", ""),
             ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => ("namespace", "", ""),
-            ActionKind::QuarantineFile { path, .. } => ("", path.as_str(), ""),
+            ActionKind::QuarantineFile { path, .. } | ActionKind::RemoveLine { path, .. } => ("", path.as_str(), ""),
+            ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => ("", "", user.as_str()),
             ActionKind::FreezeGroup { group } => ("", "", group.as_str()),
             ActionKind::KillTree { .. } | ActionKind::DenyExecution { .. } | ActionKind::SuspendProcess { .. } => {
                 ("", target.path.as_str(), "")
@@ -235,6 +239,16 @@ impl Authority {
             draft.verdict = VerdictKind::Ask;
             draft.decided_by.push(reason);
         }
+    }
+}
+
+/// What cannot be taken back is asked for. A kill alone is as the bundle says: it is what stops an intruder in time, and
+/// what was killed can be started again.
+fn lower_what_lasts(draft: &mut Draft, action: &Action) {
+    let lasts = !action.kind.undoable() && !matches!(action.kind, ActionKind::KillTree { .. });
+    if lasts && draft.verdict == VerdictKind::ActNow && autonomous(&action.reason.principal) {
+        draft.verdict = VerdictKind::Ask;
+        draft.decided_by.push(format!("nature: {} cannot be undone, so it is asked for", action.kind.word()));
     }
 }
 

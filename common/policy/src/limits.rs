@@ -28,12 +28,12 @@ pub const LISTED_MAX: u64 = 2_000_000;
 pub const LIST_BYTES_MAX: u64 = 96 * 1024 * 1024;
 /// All lists together, on every host's disk.
 pub const LISTS_BYTES_MAX: u64 = 192 * 1024 * 1024;
-/// Protected executables, protected paths, protected units and watched files, each.
+/// Protected executables, paths, units and accounts, and watched files, each.
 pub const PATHS_MAX: usize = 1_000;
 /// `PATH_MAX` of Linux.
 pub const PATH_BYTES_MAX: usize = 4096;
-/// As the service manager has it.
-pub const UNIT_BYTES_MAX: usize = 256;
+/// The name of a unit or account, as the service manager has the longest.
+pub const PROTECTED_NAME_BYTES_MAX: usize = 256;
 /// A policy nobody renews for a year is forgotten, not in force.
 pub const LEASE_MS_MAX: u64 = 366 * 24 * 3_600_000;
 /// A lease shorter than this could run out while the bundle still travels to the last host.
@@ -69,9 +69,11 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     ] {
         absolute(what, paths)?;
     }
-    at_most("protected.units", bundle.protected.units.len(), PATHS_MAX)?;
-    for unit in &bundle.protected.units {
-        at_most("a name of protected.units in bytes", unit.len(), UNIT_BYTES_MAX)?;
+    for (what, names) in [("units", &bundle.protected.units), ("accounts", &bundle.protected.accounts)] {
+        at_most(&format!("protected.{what}"), names.len(), PATHS_MAX)?;
+        for name in names {
+            at_most(&format!("a name of protected.{what} in bytes"), name.len(), PROTECTED_NAME_BYTES_MAX)?;
+        }
     }
     for (word, &budget) in &bundle.budgets {
         known_word("budgets", word)?;

@@ -132,6 +132,16 @@ const UNITS: &[&str] = &[
     "picket-coordinator.service",
 ];
 
+/// Of these a line may be taken out though the file as a whole is protected: an intruder's job beside the system's own.
+const FILES_OF_LINES: &[&str] = &["/etc/crontab"];
+
+/// Accounts that nobody locks. The last one that may administer a host is the host's own to find out.
+const ACCOUNTS: &[&str] = &["root"];
+
+pub(crate) fn usual_accounts() -> Vec<String> {
+    owned(ACCOUNTS)
+}
+
 pub(crate) fn usual_units() -> Vec<String> {
     owned(UNITS)
 }
@@ -144,7 +154,7 @@ impl Protected {
     /// What the shipped bundles protect, and what a bundle protects that does not say.
     #[must_use]
     pub fn usual() -> Self {
-        Self { executables: owned(EXECUTABLES), paths: owned(PATHS), units: usual_units() }
+        Self { executables: owned(EXECUTABLES), paths: owned(PATHS), units: usual_units(), accounts: usual_accounts() }
     }
 }
 
@@ -168,6 +178,13 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             .find_map(|path| other_file(path, protected)),
         ActionKind::IsolateHost { .. } => None,
         ActionKind::FreezeGroup { group } => self::group(group, protected),
+        ActionKind::RemoveLine { path, .. } => match plain(path) {
+            Some(plain) if FILES_OF_LINES.contains(&plain.as_str()) => None,
+            _ => file(path, protected),
+        },
+        ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => {
+            protected.accounts.contains(user).then(|| format!("protected: account {user}"))
+        }
     }
 }
 

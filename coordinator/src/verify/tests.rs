@@ -196,6 +196,23 @@ fn a_suspended_process_that_acts_reopens_and_its_end_bears_it_out() {
 }
 
 #[test]
+fn a_locked_account_that_signs_in_reopens() {
+    let lock = || applied(ActionKind::LockAccount { user: "ann".to_owned() });
+    let sign_in = |user: &str, activity, success, ms| {
+        let (user, service) = (user.to_owned(), "sshd".to_owned());
+        let activity = Activity::Authentication { activity, user, service, source: None, success };
+        Event { process: None, ..event(Process::unknown(TARGET), ms, activity) }
+    };
+    use AuthActivity::{Logoff, Logon};
+    for (user, activity, success, ms) in
+        [("ann", Logon, true, 0), ("ann", Logon, false, 500), ("ann", Logoff, true, 500), ("bob", Logon, true, 500)]
+    {
+        assert!(lock().event(host(), &sign_in(user, activity, success, ms)).is_empty(), "{user} {ms}");
+    }
+    assert!(why(&lock().event(host(), &sign_in("ann", Logon, true, 500))).contains("although locked"));
+}
+
+#[test]
 fn an_order_that_nobody_answers_or_that_fails_reopens() {
     let mut verifier = Verifier::default();
     verifier.ordered(&report(kill(), ActionState::Planned).action, APPLIED);

@@ -45,6 +45,20 @@ pub enum ActionKind {
     FreezeGroup {
         group: String,
     },
+    /// Take one line out of a file, wherever it stands in it. Refused if the file no longer has this hash.
+    RemoveLine {
+        path: String,
+        line: String,
+        sha256: Option<Sha256>,
+    },
+    /// Lock a local account: its password opens it no more, nor does anything else. Its sessions go on.
+    LockAccount {
+        user: String,
+    },
+    /// End all that a local account runs.
+    EndSessions {
+        user: String,
+    },
 }
 
 /// How far an action reaches at most if it hits the wrong thing.
@@ -55,6 +69,7 @@ pub enum Radius {
     File,
     Content,
     Service,
+    Account,
     Host,
 }
 
@@ -68,6 +83,7 @@ impl Radius {
             Self::File => "file",
             Self::Content => "content",
             Self::Service => "service",
+            Self::Account => "account",
             Self::Host => "host",
         }
     }
@@ -95,11 +111,26 @@ const DENY_EXECUTION: Nature = nature("deny_execution", Radius::Content, "D3-EDL
 const ISOLATE_HOST: Nature = nature("isolate_host", Radius::Host, "D3-NI", true);
 const SUSPEND_PROCESS: Nature = nature("suspend_process", Radius::Process, "D3-PS", true);
 const FREEZE_GROUP: Nature = nature("freeze_group", Radius::Service, "D3-PS", true);
+const REMOVE_LINE: Nature = nature("remove_line", Radius::File, "D3-CM", true);
+const LOCK_ACCOUNT: Nature = nature("lock_account", Radius::Account, "D3-AL", true);
+const END_SESSIONS: Nature = nature("end_sessions", Radius::Account, "D3-ST", false);
+
+/// Of a line, in words for people; its head tells a key or a job from another.
+const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 6] =
-        [KILL_TREE, QUARANTINE_FILE, DENY_EXECUTION, ISOLATE_HOST, SUSPEND_PROCESS, FREEZE_GROUP];
+    pub const ALL: [Nature; 9] = [
+        KILL_TREE,
+        QUARANTINE_FILE,
+        DENY_EXECUTION,
+        ISOLATE_HOST,
+        SUSPEND_PROCESS,
+        FREEZE_GROUP,
+        REMOVE_LINE,
+        LOCK_ACCOUNT,
+        END_SESSIONS,
+    ];
 
     #[must_use]
     pub const fn nature(&self) -> Nature {
@@ -110,6 +141,9 @@ impl ActionKind {
             Self::IsolateHost { .. } => ISOLATE_HOST,
             Self::SuspendProcess { .. } => SUSPEND_PROCESS,
             Self::FreezeGroup { .. } => FREEZE_GROUP,
+            Self::RemoveLine { .. } => REMOVE_LINE,
+            Self::LockAccount { .. } => LOCK_ACCOUNT,
+            Self::EndSessions { .. } => END_SESSIONS,
         }
     }
 
@@ -134,6 +168,12 @@ impl fmt::Display for ActionKind {
             Self::IsolateHost { scope: IsolationScope::Host } => Ok(()),
             Self::IsolateHost { scope: IsolationScope::Namespace { name } } => write!(f, " netns {name}"),
             Self::FreezeGroup { group } => write!(f, " {group}"),
+            Self::RemoveLine { path, line, .. } => {
+                let head: String = line.chars().take(LINE_CHARS_SHOWN).collect();
+                let more = if head.len() < line.len() { "…" } else { "" };
+                write!(f, " {path}: {head}{more}")
+            }
+            Self::LockAccount { user } | Self::EndSessions { user } => write!(f, " {user}"),
         }
     }
 }

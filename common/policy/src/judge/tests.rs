@@ -23,6 +23,11 @@ fn kind(word: &str) -> ActionKind {
         "deny_execution" => ActionKind::DenyExecution { sha256: Sha256([1; 32]), within: None },
         "isolate_host" => ActionKind::IsolateHost { scope: IsolationScope::Host },
         "suspend_process" => ActionKind::SuspendProcess { target: ProcessKey { boot: 1, pid: 4711, start_ticks: 2 } },
+        "remove_line" => {
+            ActionKind::RemoveLine { path: "/etc/ld.so.preload".into(), line: "/tmp/x.so".into(), sha256: None }
+        }
+        "lock_account" => ActionKind::LockAccount { user: "ann".into() },
+        "end_sessions" => ActionKind::EndSessions { user: "ann".into() },
         "freeze_group" => ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
         _ => ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "picket-drill-4711".into() } },
     }
@@ -84,7 +89,7 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 4]); 21] = [
+    let rows: [(&str, Asked, [VerdictKind; 4]); 28] = [
         ("kill_tree", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("kill_tree", coordinator, [OutOfScope, Ask, ActNow, ActNow]),
         ("kill_tree", medium, [OutOfScope, Ask, Ask, ActNow]),
@@ -93,6 +98,13 @@ fn the_shipped_bundles_do_what_their_table_says() {
         ("suspend_process", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
         ("freeze_group", AGENT, [OutOfScope, Ask, Ask, Ask]),
         ("freeze_group", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("remove_line", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("remove_line", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("lock_account", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("lock_account", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("end_sessions", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("end_sessions", drill, [OutOfScope, Ask, Ask, Ask]),
+        ("end_sessions", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
         ("quarantine_file", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("deny_execution", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("isolate_host", AGENT, [OutOfScope, Ask, OutOfScope, OutOfScope]),

@@ -72,6 +72,35 @@ fn the_groups_of_what_a_host_stands_on_are_not_frozen() {
 }
 
 #[test]
+fn lines_go_out_of_files_that_hold_more_than_the_systems_own() {
+    let remove = |path: &str| {
+        let kind = ActionKind::RemoveLine { path: path.into(), line: "x".into(), sha256: None };
+        protection(&action(kind), &Target { path: path.into(), ..Target::default() }, &Protected::usual())
+    };
+    for path in
+        ["/etc/crontab", "/etc/ld.so.preload", "/root/.ssh/authorized_keys", "/etc/profile", "/var/spool/cron/x"]
+    {
+        assert_eq!(remove(path), None, "{path}");
+    }
+    for path in ["/etc/shadow", "/etc/sudoers", "/etc/ssh/sshd_config", "/etc/../etc/crontab", "etc/crontab"] {
+        assert!(remove(path).is_some(), "{path}");
+    }
+    assert!(quarantine("/etc/crontab").is_some(), "as a whole it stays");
+}
+
+#[test]
+fn roots_account_is_nobodys_to_lock() {
+    for of in [|user: String| ActionKind::LockAccount { user }, |user: String| ActionKind::EndSessions { user }] {
+        let why = |user: &str| protection(&action(of(user.to_owned())), &Target::default(), &Protected::usual());
+        assert_eq!(why("root").as_deref(), Some("protected: account root"));
+        assert_eq!(why("ann"), None);
+    }
+    let last = Target { guards: Some("it is the last account"), ..Target::default() };
+    let lock = action(ActionKind::LockAccount { user: "ann".into() });
+    assert_eq!(protection(&lock, &last, &Protected::usual()).as_deref(), Some("protected: it is the last account"));
+}
+
+#[test]
 fn the_systems_own_files_are_neither_moved_nor_denied() {
     for path in
         ["/usr/bin/bash", "/usr/lib", "/boot/vmlinuz", "//usr//./bin/ls", "/etc/ssh/sshd_config", "/usr/sbin/sshd"]

@@ -13,6 +13,13 @@ pub fn all() -> Vec<ActionKind> {
         ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "ns".into() } },
         ActionKind::SuspendProcess { target },
         ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
+        ActionKind::RemoveLine {
+            path: "/etc/crontab".into(),
+            line: "* * * * * x".into(),
+            sha256: Some(Sha256([3; 32])),
+        },
+        ActionKind::LockAccount { user: "ann".into() },
+        ActionKind::EndSessions { user: "ann".into() },
     ]
 }
 

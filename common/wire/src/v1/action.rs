@@ -22,6 +22,9 @@ pub enum ActionKind {
     IsolateNamespace { name: String },
     SuspendProcess { target: ProcessKey },
     FreezeGroup { group: String },
+    RemoveLine { path: String, line: String, sha256: Option<[u8; 32]> },
+    LockAccount { user: String },
+    EndSessions { user: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -97,6 +100,13 @@ impl From<&model::ActionKind> for ActionKind {
             }
             M::SuspendProcess { target } => Self::SuspendProcess { target: (*target).into() },
             M::FreezeGroup { group } => Self::FreezeGroup { group: cut(group, PATH_BYTES_MAX) },
+            M::RemoveLine { path, line, sha256 } => Self::RemoveLine {
+                path: cut(path, PATH_BYTES_MAX),
+                line: cut(line, TEXT_BYTES_MAX),
+                sha256: sha256.map(|hash| hash.0),
+            },
+            M::LockAccount { user } => Self::LockAccount { user: cut(user, NAME_BYTES_MAX) },
+            M::EndSessions { user } => Self::EndSessions { user: cut(user, NAME_BYTES_MAX) },
         }
     }
 }
@@ -129,6 +139,13 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::FreezeGroup { group } => {
                 Self::FreezeGroup { group: text("action.group", group, PATH_BYTES_MAX)? }
             }
+            ActionKind::RemoveLine { path, line, sha256 } => Self::RemoveLine {
+                path: text("action.path", path, PATH_BYTES_MAX)?,
+                line: text("action.line", line, TEXT_BYTES_MAX)?,
+                sha256: sha256.map(model::Sha256),
+            },
+            ActionKind::LockAccount { user } => Self::LockAccount { user: text("action.user", user, NAME_BYTES_MAX)? },
+            ActionKind::EndSessions { user } => Self::EndSessions { user: text("action.user", user, NAME_BYTES_MAX)? },
         })
     }
 }

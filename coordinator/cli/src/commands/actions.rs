@@ -65,6 +65,8 @@ fn target(action: &Value) -> String {
     match value::text(kind, "/kind").as_str() {
         "kill_tree" | "suspend_process" => format!("process {}", value::text(kind, "/target/pid")),
         "freeze_group" => value::text(kind, "/group"),
+        "remove_line" => format!("{}: {}", value::text(kind, "/path"), value::text(kind, "/line")),
+        "lock_account" | "end_sessions" => format!("account {}", value::text(kind, "/user")),
         "quarantine_file" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
         "isolate_host" => value::find(kind, "/scope/namespace/name")
@@ -99,6 +101,9 @@ mod tests {
         let scope = IsolationScope::Namespace { name: "ns".into() };
         assert_eq!(named(ActionKind::IsolateHost { scope }), "namespace ns");
         assert_eq!(named(ActionKind::SuspendProcess { target: key }), "process 42");
+        let line = ActionKind::RemoveLine { path: "/etc/crontab".into(), line: "* * * * * x".into(), sha256: None };
+        assert_eq!(named(line), "/etc/crontab: * * * * * x");
+        assert_eq!(named(ActionKind::LockAccount { user: "ann".into() }), "account ann");
         assert_eq!(named(ActionKind::FreezeGroup { group: "/a.slice/x.service".into() }), "/a.slice/x.service");
     }
 }
