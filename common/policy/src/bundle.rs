@@ -7,7 +7,10 @@ use ed25519_dalek::SigningKey;
 use picket_model::{ActionKind, BundleVersion, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::envelope;
+use crate::autonomy::Autonomy;
+use crate::cedar::Policies;
+use crate::error::BundleError;
+use crate::{envelope, limits};
 
 /// What counts once the bundle's lease has run out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -107,6 +110,9 @@ pub struct Bundle {
     #[serde(default)]
     pub lease_action_ms: BTreeMap<String, u64>,
     pub protected: Protected,
+    /// How far Picket goes by itself on which hosts. The policies that this comes to are among `policies`.
+    #[serde(default, skip_serializing_if = "Autonomy::is_empty")]
+    pub autonomy: Autonomy,
     /// Files whose reading is reported; empty means what the sensor watches by default.
     #[serde(default)]
     pub watch_read: Vec<String>,
@@ -134,6 +140,12 @@ impl Bundle {
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
         envelope::sign(self, key)
+    }
+
+    /// Everything a host checks beside signature, version and lease.
+    pub fn check(&self) -> Result<(), BundleError> {
+        limits::check(self)?;
+        Policies::compile(&self.policies).map_err(BundleError::Policies).map(|_| ())
     }
 
     /// The instant at which the conservative mode begins.

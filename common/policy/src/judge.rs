@@ -2,14 +2,17 @@
 //! Never: doing what was judged, reading a clock.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
-use picket_model::{Action, ActionKind, BundleVersion, IsolationScope, Principal, Radius, Timestamp, VerdictKind};
+use picket_model::{Action, ActionKind, BundleVersion, HostId, IsolationScope, Principal, Radius, Timestamp, VerdictKind};
 
+use crate::autonomy::{Escalation, Level, Tier};
 use crate::budget::Spent;
 use crate::bundle::{Bundle, Conservative};
 use crate::cedar::{Opinion, Policies, Question};
 use crate::envelope::Verified;
 use crate::error::BundleError;
+use crate::guards;
 use crate::halt::Halt;
 use crate::limits::LEASE_ACTION_MS_MAX;
 use crate::protect::protection;
@@ -53,6 +56,10 @@ pub struct Grounds {
     /// Executables whose processes a kill leaves out, with all below them, though the target stands above them; of which
     /// none may run where processes are stopped.
     pub spare: Vec<String>,
+    /// How far Picket goes by itself with this action on this host; none for people, and where the bundle has no tiers.
+    pub level: Option<Level>,
+    /// Whom the question is for, or whoever looks at what was done.
+    pub escalation: Option<Escalation>,
 }
 
 /// What an action would hit, as the host knows it at this moment.
@@ -65,6 +72,8 @@ pub struct Target {
     pub path: String,
     /// Why it is protected by nature: "pid 1", "the agent", "an ancestor of the agent".
     pub guards: Option<&'static str>,
+    /// The host's name, by which the bundle's tiers and lists know it.
+    pub host: String,
 }
 
 #[must_use]
@@ -82,6 +91,24 @@ pub struct Authority {
     policies: Policies,
     spent: Spent,
     halt: Option<Halt>,
+    /// Where the host judged last stands. It is the same one nearly always, and patterns are many.
+    place: Option<Arc<Place>>,
+}
+
+/// Where a host stands in the bundle's settings.
+#[derive(Debug)]
+struct Place {
+    host: HostId,
+    name: String,
+    tier: Option<Tier>,
+    out_of_scope: bool,
+}
+
+/// What is known of the target beyond the action itself.
+struct Standing<'a> {
+    place: &'a Place,
+    protected: bool,
+    waited_ms: u64,
 }
 
 /// A verdict on its way: each step may lower it, none may raise it.
@@ -98,6 +125,7 @@ impl Authority {
             policies: verified.policies.clone(),
             spent: Spent::default(),
             halt: None,
+            place: None,
         })
     }
 
@@ -113,23 +141,40 @@ impl Authority {
     }
 
     /// What the bundle says of this action now. "Act now" at Picket's own word spends one of the budget.
-    pub fn judge(&mut self, mut action: Action, target: &Target, now: Timestamp) -> Judgement {
-        let mut draft = self.opinion(&action, target, now);
-        if let Some(reason) = protection(&action, target, &self.bundle.protected) {
+    pub fn judge(&mut self, action: Action, target: &Target, now: Timestamp) -> Judgement {
+        self.judged(action, target, 0, now)
+    }
+
+    /// What it says of an action that was asked for at `asked` and about which nobody has said anything.
+    pub fn judge_unanswered(&mut self, action: Action, target: &Target, asked: Timestamp, now: Timestamp) -> Judgement {
+        self.judged(action, target, now.millis_since(asked), now)
+    }
+
+    fn judged(&mut self, mut action: Action, target: &Target, waited_ms: u64, now: Timestamp) -> Judgement {
+        let place = self.place(&target.host, action.host);
+        let tier = place.tier.as_ref().filter(|_| autonomous(&action.reason.principal));
+        let level = tier.map(|tier| tier.level(action.kind.word()));
+        let escalation = tier.and_then(|tier| tier.escalation.clone());
+        let cut = self.settle_lease(&mut action, level, escalation.as_ref());
+        let protection = protection(&action, target, &self.bundle.protected);
+        let protected = protection.is_some();
+        let mut draft = self.opinion(&action, target, &Standing { place: &place, protected, waited_ms }, now);
+        // Policies may fall short of what follows; it holds beneath every bundle, and only ever lowers a verdict.
+        if let Some(reason) = protection {
             draft = Draft { verdict: VerdictKind::OutOfScope, decided_by: vec![reason] };
         }
         if self.conservative(now) {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
         self.lower_while_halted(&mut draft, &action.reason.principal);
-        self.settle_lease(&mut action, &mut draft);
+        draft.decided_by.extend(cut);
         self.spend(&mut draft, &action, now);
         let spare = match action.kind.nature().radius {
             Radius::Process | Radius::Tree | Radius::Service => self.bundle.protected.executables.clone(),
             _ => Vec::new(),
         };
         let Draft { verdict, decided_by } = draft;
-        let grounds = Grounds { verdict, bundle: self.bundle.version, decided_by, spare };
+        let grounds = Grounds { verdict, bundle: self.bundle.version, decided_by, spare, level, escalation };
         match verdict {
             VerdictKind::ActNow => Judgement::ActNow(Authorized(action), grounds),
             VerdictKind::Ask => Judgement::Ask(action, grounds),
@@ -147,7 +192,18 @@ impl Authority {
         self.halt = halt;
     }
 
-    fn opinion(&self, action: &Action, target: &Target, now: Timestamp) -> Draft {
+    fn place(&mut self, name: &str, host: HostId) -> Arc<Place> {
+        let known = self.place.take().filter(|place| place.host == host && place.name == name);
+        let place = known.unwrap_or_else(|| {
+            let tier = self.bundle.autonomy.tier(name, host).cloned();
+            let out_of_scope = self.bundle.autonomy.is_out_of_scope(name, host);
+            Arc::new(Place { host, name: name.to_owned(), tier, out_of_scope })
+        });
+        self.place = Some(Arc::clone(&place));
+        place
+    }
+
+    fn opinion(&self, action: &Action, target: &Target, standing: &Standing<'_>, now: Timestamp) -> Draft {
         let reason = &action.reason;
         let (scope, path, subject) = match &action.kind {
             ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", "", ""),
@@ -171,6 +227,14 @@ impl Authority {
             path,
             exe: &target.exe,
             subject,
+            pid: i64::from(pid(&action.kind, target)),
+            protected: standing.protected,
+            lease_ms: i64::try_from(action.lease_ms).unwrap_or(i64::MAX),
+            budget_left: i64::from(self.budget_left(action, now)),
+            halted: self.halt.as_ref().is_some_and(|halt| halt.halted),
+            tier: standing.place.tier.as_ref().map_or("", |tier| tier.name.as_str()),
+            out_of_scope: standing.place.out_of_scope,
+            waited_ms: i64::try_from(standing.waited_ms).unwrap_or(i64::MAX),
         });
         let (verdict, decided_by) = match opinion {
             Opinion::Act(by) => (VerdictKind::ActNow, by),
@@ -181,60 +245,105 @@ impl Authority {
     }
 
     fn lower_after_lease(&self, draft: &mut Draft, principal: &Principal) {
-        if draft.verdict == VerdictKind::OutOfScope {
-            return;
-        }
         let since = self.bundle.lease_expires();
         match self.bundle.conservative {
             Conservative::Unchanged => {}
-            Conservative::Ask => {
-                if draft.verdict == VerdictKind::ActNow && autonomous(principal) {
-                    draft.verdict = VerdictKind::Ask;
-                    draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done alone"));
-                }
-            }
-            Conservative::Watch => {
-                draft.verdict = VerdictKind::OutOfScope;
-                draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done"));
-            }
+            Conservative::Ask if !autonomous(principal) => {}
+            Conservative::Ask => draft.lower(VerdictKind::Ask, guards::LEASE, || {
+                format!("lease: the bundle's ran out at {since}, nothing is done alone")
+            }),
+            Conservative::Watch => draft.lower(VerdictKind::OutOfScope, guards::LEASE, || {
+                format!("lease: the bundle's ran out at {since}, nothing is done")
+            }),
         }
     }
 
     /// While autonomy is halted Picket only asks; people go on ordering.
     fn lower_while_halted(&self, draft: &mut Draft, principal: &Principal) {
         if let Some(halt) = self.halt.as_ref().filter(|halt| halt.halted)
-            && draft.verdict == VerdictKind::ActNow
             && autonomous(principal)
         {
-            draft.verdict = VerdictKind::Ask;
-            draft.decided_by.push(format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note));
+            draft.lower(VerdictKind::Ask, guards::HALTED, || {
+                format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note)
+            });
         }
     }
 
-    /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows.
-    fn settle_lease(&self, action: &mut Action, draft: &mut Draft) {
+    /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows. Says so
+    /// where it had to be cut.
+    fn settle_lease(
+        &self,
+        action: &mut Action,
+        level: Option<Level>,
+        escalation: Option<&Escalation>,
+    ) -> Option<String> {
         if !action.kind.undoable() {
-            return;
+            // It has nothing to end, whatever was asked for.
+            action.lease_ms = 0;
+            return None;
         }
         let usual = self.bundle.action_lease_ms(&action.kind);
         let most = if autonomous(&action.reason.principal) { usual } else { LEASE_ACTION_MS_MAX };
         if action.lease_ms == 0 {
             action.lease_ms = usual;
-        } else if action.lease_ms > most {
-            action.lease_ms = most;
-            draft.decided_by.push(format!("lease: cut to {most} ms"));
         }
+        let until_looked_at = escalation.filter(|_| level == Some(Level::ActAndEscalate));
+        if let Some(escalation) = until_looked_at.filter(|escalation| escalation.within_ms < action.lease_ms.min(most)) {
+            action.lease_ms = escalation.within_ms;
+            return Some(format!("escalation: {} has {} ms to order it for longer", escalation.ask, escalation.within_ms));
+        }
+        if action.lease_ms > most {
+            action.lease_ms = most;
+            return Some(format!("lease: cut to {most} ms"));
+        }
+        None
+    }
+
+    fn budget_left(&self, action: &Action, now: Timestamp) -> u32 {
+        let word = action.kind.word();
+        self.spent.left(action.host, word, self.bundle.budget(word), now)
     }
 
     fn spend(&mut self, draft: &mut Draft, action: &Action, now: Timestamp) {
-        if draft.verdict != VerdictKind::ActNow || !autonomous(&action.reason.principal) {
+        let (word, by_guard) = (action.kind.word(), draft.names(guards::BUDGET));
+        if (draft.verdict != VerdictKind::ActNow && !by_guard) || !autonomous(&action.reason.principal) {
             return;
         }
-        let word = action.kind.word();
         if let Err(reason) = self.spent.spend(action.host, word, self.bundle.budget(word), now) {
-            draft.verdict = VerdictKind::Ask;
-            draft.decided_by.push(reason);
+            draft.lower(VerdictKind::Ask, guards::BUDGET, || reason);
         }
+    }
+}
+
+impl Draft {
+    /// Down to `most` where it is above. A guard of the bundle may have seen to it before; the reason in words belongs to
+    /// it either way.
+    fn lower(&mut self, most: VerdictKind, guard: &str, reason: impl FnOnce() -> String) {
+        let above = match most {
+            VerdictKind::ActNow => false,
+            VerdictKind::Ask => self.verdict == VerdictKind::ActNow,
+            VerdictKind::OutOfScope => self.verdict != VerdictKind::OutOfScope,
+        };
+        if above || self.names(guard) {
+            self.decided_by.push(reason());
+        }
+        if above {
+            self.verdict = most;
+        }
+    }
+
+    fn names(&self, guard: &str) -> bool {
+        self.decided_by.iter().any(|by| by == guard)
+    }
+}
+
+/// The process that is hit, by the lower of two names for it; 0 where none is.
+fn pid(kind: &ActionKind, target: &Target) -> u32 {
+    match kind {
+        ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => {
+            target.pid.map_or(key.pid, |pid| pid.min(key.pid))
+        }
+        _ => 0,
     }
 }
 

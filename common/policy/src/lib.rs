@@ -2,12 +2,14 @@
 //! Never: IO, a clock, wire.
 
 pub mod audit;
+pub mod autonomy;
 mod budget;
 pub mod bundle;
 mod cedar;
 mod envelope;
 mod error;
 mod families;
+mod guards;
 pub mod halt;
 pub mod judge;
 pub mod keys;
@@ -21,7 +23,9 @@ mod shipped;
 pub mod signed;
 
 pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
+pub use autonomy::{Autonomy, Escalation, Level, Then, Tier};
 pub use bundle::{Bundle, Conservative, IndicatorTexts, ListRef, Protected, RuleText};
+pub use cedar::{FACTS, SCHEMA, Written, written};
 pub use envelope::{Verified, accept, verify};
 pub use error::{BundleError, PolicyError};
 pub use families::Families;

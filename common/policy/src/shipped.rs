@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use picket_model::{BundleVersion, Timestamp};
 use serde::Deserialize;
 
+use crate::autonomy::Autonomy;
 use crate::bundle::{Bundle, Conservative, IndicatorTexts, Protected};
 use crate::error::{BundleError, position};
+use crate::guards::with_guards;
 
 /// From the one that never acts to the one that acts most.
 pub const SHIPPED: [&str; 4] = ["watch", "careful", "standard", "strict"];
@@ -26,6 +28,8 @@ struct Settings {
     /// Whoever leaves it out protects what every host needs; whoever writes it replaces that.
     #[serde(default = "Protected::usual")]
     protected: Protected,
+    #[serde(default)]
+    autonomy: Autonomy,
     #[serde(default)]
     indicators: IndicatorTexts,
     #[serde(default)]
@@ -53,7 +57,8 @@ pub fn shipped(name: &str) -> Option<Bundle> {
 }
 
 impl Bundle {
-    /// A bundle from its settings (TOML) and policies (Cedar); the policies are checked when it is verified.
+    /// A bundle from its settings (TOML) and policies (Cedar), with the guards beneath them; they are checked when it is
+    /// verified.
     pub fn from_texts(settings: &str, policies: &str) -> Result<Self, BundleError> {
         let settings_text = settings;
         let settings: Settings = toml::from_str(settings).map_err(|error| {
@@ -66,13 +71,14 @@ impl Bundle {
             issued: Timestamp(0),
             lease_ms: settings.lease_ms,
             conservative: settings.conservative,
-            policies: policies.to_owned(),
+            policies: with_guards(policies, settings.conservative, &settings.autonomy),
             rules: Vec::new(),
             indicators: settings.indicators,
             indicator_lists: Vec::new(),
             budgets: settings.budgets,
             lease_action_ms: settings.lease_action_ms,
             protected: settings.protected,
+            autonomy: settings.autonomy,
             watch_read: settings.watch_read,
         })
     }
