@@ -33,6 +33,13 @@ impl Spent {
         Ok(())
     }
 
+    /// How many more acts there may be now.
+    pub fn left(&self, host: HostId, word: &'static str, limit: u32, now: Timestamp) -> u32 {
+        let acts =
+            self.rows.get(&(host, word)).map_or(0, |acts| acts.iter().filter(|act| in_window(**act, now)).count());
+        limit.saturating_sub(u32::try_from(acts).unwrap_or(u32::MAX))
+    }
+
     /// A clock set back leaves acts in the future; they count until the hour after them is over.
     fn forget(&mut self, host: HostId, word: &'static str, now: Timestamp) {
         if let Some(acts) = self.rows.get_mut(&(host, word)) {

@@ -7,7 +7,9 @@ use ed25519_dalek::SigningKey;
 use picket_model::{ActionKind, BundleVersion, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::envelope;
+use crate::cedar::Policies;
+use crate::error::BundleError;
+use crate::{envelope, limits};
 
 /// What counts once the bundle's lease has run out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -134,6 +136,12 @@ impl Bundle {
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
         envelope::sign(self, key)
+    }
+
+    /// Everything a host checks beside signature, version and lease.
+    pub fn check(&self) -> Result<(), BundleError> {
+        limits::check(self)?;
+        Policies::compile(&self.policies).map_err(BundleError::Policies).map(|_| ())
     }
 
     /// The instant at which the conservative mode begins.

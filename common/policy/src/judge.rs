@@ -10,6 +10,7 @@ use crate::bundle::{Bundle, Conservative};
 use crate::cedar::{Opinion, Policies, Question};
 use crate::envelope::Verified;
 use crate::error::BundleError;
+use crate::guards;
 use crate::halt::Halt;
 use crate::limits::LEASE_ACTION_MS_MAX;
 use crate::protect::protection;
@@ -114,15 +115,18 @@ impl Authority {
 
     /// What the bundle says of this action now. "Act now" at Picket's own word spends one of the budget.
     pub fn judge(&mut self, mut action: Action, target: &Target, now: Timestamp) -> Judgement {
-        let mut draft = self.opinion(&action, target, now);
-        if let Some(reason) = protection(&action, target, &self.bundle.protected) {
+        let cut = self.settle_lease(&mut action);
+        let protection = protection(&action, target, &self.bundle.protected);
+        let mut draft = self.opinion(&action, target, protection.is_some(), now);
+        // Policies may fall short of what follows; it holds beneath every bundle, and only ever lowers a verdict.
+        if let Some(reason) = protection {
             draft = Draft { verdict: VerdictKind::OutOfScope, decided_by: vec![reason] };
         }
         if self.conservative(now) {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
         self.lower_while_halted(&mut draft, &action.reason.principal);
-        self.settle_lease(&mut action, &mut draft);
+        draft.decided_by.extend(cut);
         self.spend(&mut draft, &action, now);
         let spare = match action.kind.nature().radius {
             Radius::Process | Radius::Tree | Radius::Service => self.bundle.protected.executables.clone(),
@@ -147,7 +151,7 @@ impl Authority {
         self.halt = halt;
     }
 
-    fn opinion(&self, action: &Action, target: &Target, now: Timestamp) -> Draft {
+    fn opinion(&self, action: &Action, target: &Target, protected: bool, now: Timestamp) -> Draft {
         let reason = &action.reason;
         let (scope, path, subject) = match &action.kind {
             ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", "", ""),
@@ -171,6 +175,11 @@ impl Authority {
             path,
             exe: &target.exe,
             subject,
+            pid: i64::from(pid(&action.kind, target)),
+            protected,
+            lease_ms: i64::try_from(action.lease_ms).unwrap_or(i64::MAX),
+            budget_left: i64::from(self.budget_left(action, now)),
+            halted: self.halt.as_ref().is_some_and(|halt| halt.halted),
         });
         let (verdict, decided_by) = match opinion {
             Opinion::Act(by) => (VerdictKind::ActNow, by),
@@ -181,40 +190,37 @@ impl Authority {
     }
 
     fn lower_after_lease(&self, draft: &mut Draft, principal: &Principal) {
-        if draft.verdict == VerdictKind::OutOfScope {
-            return;
-        }
         let since = self.bundle.lease_expires();
         match self.bundle.conservative {
             Conservative::Unchanged => {}
-            Conservative::Ask => {
-                if draft.verdict == VerdictKind::ActNow && autonomous(principal) {
-                    draft.verdict = VerdictKind::Ask;
-                    draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done alone"));
-                }
-            }
-            Conservative::Watch => {
-                draft.verdict = VerdictKind::OutOfScope;
-                draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done"));
-            }
+            Conservative::Ask if !autonomous(principal) => {}
+            Conservative::Ask => draft.lower(VerdictKind::Ask, guards::LEASE, || {
+                format!("lease: the bundle's ran out at {since}, nothing is done alone")
+            }),
+            Conservative::Watch => draft.lower(VerdictKind::OutOfScope, guards::LEASE, || {
+                format!("lease: the bundle's ran out at {since}, nothing is done")
+            }),
         }
     }
 
     /// While autonomy is halted Picket only asks; people go on ordering.
     fn lower_while_halted(&self, draft: &mut Draft, principal: &Principal) {
         if let Some(halt) = self.halt.as_ref().filter(|halt| halt.halted)
-            && draft.verdict == VerdictKind::ActNow
             && autonomous(principal)
         {
-            draft.verdict = VerdictKind::Ask;
-            draft.decided_by.push(format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note));
+            draft.lower(VerdictKind::Ask, guards::HALTED, || {
+                format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note)
+            });
         }
     }
 
-    /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows.
-    fn settle_lease(&self, action: &mut Action, draft: &mut Draft) {
+    /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows. Says so
+    /// where it had to be cut.
+    fn settle_lease(&self, action: &mut Action) -> Option<String> {
         if !action.kind.undoable() {
-            return;
+            // It has nothing to end, whatever was asked for.
+            action.lease_ms = 0;
+            return None;
         }
         let usual = self.bundle.action_lease_ms(&action.kind);
         let most = if autonomous(&action.reason.principal) { usual } else { LEASE_ACTION_MS_MAX };
@@ -222,19 +228,56 @@ impl Authority {
             action.lease_ms = usual;
         } else if action.lease_ms > most {
             action.lease_ms = most;
-            draft.decided_by.push(format!("lease: cut to {most} ms"));
+            return Some(format!("lease: cut to {most} ms"));
         }
+        None
+    }
+
+    fn budget_left(&self, action: &Action, now: Timestamp) -> u32 {
+        let word = action.kind.word();
+        self.spent.left(action.host, word, self.bundle.budget(word), now)
     }
 
     fn spend(&mut self, draft: &mut Draft, action: &Action, now: Timestamp) {
-        if draft.verdict != VerdictKind::ActNow || !autonomous(&action.reason.principal) {
+        let (word, by_guard) = (action.kind.word(), draft.names(guards::BUDGET));
+        if (draft.verdict != VerdictKind::ActNow && !by_guard) || !autonomous(&action.reason.principal) {
             return;
         }
-        let word = action.kind.word();
         if let Err(reason) = self.spent.spend(action.host, word, self.bundle.budget(word), now) {
-            draft.verdict = VerdictKind::Ask;
-            draft.decided_by.push(reason);
+            draft.lower(VerdictKind::Ask, guards::BUDGET, || reason);
         }
+    }
+}
+
+impl Draft {
+    /// Down to `most` where it is above. A guard of the bundle may have seen to it before; the reason in words belongs to
+    /// it either way.
+    fn lower(&mut self, most: VerdictKind, guard: &str, reason: impl FnOnce() -> String) {
+        let above = match most {
+            VerdictKind::ActNow => false,
+            VerdictKind::Ask => self.verdict == VerdictKind::ActNow,
+            VerdictKind::OutOfScope => self.verdict != VerdictKind::OutOfScope,
+        };
+        if above || self.names(guard) {
+            self.decided_by.push(reason());
+        }
+        if above {
+            self.verdict = most;
+        }
+    }
+
+    fn names(&self, guard: &str) -> bool {
+        self.decided_by.iter().any(|by| by == guard)
+    }
+}
+
+/// The process that is hit, by the lower of two names for it; 0 where none is.
+fn pid(kind: &ActionKind, target: &Target) -> u32 {
+    match kind {
+        ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => {
+            target.pid.map_or(key.pid, |pid| pid.min(key.pid))
+        }
+        _ => 0,
     }
 }
 

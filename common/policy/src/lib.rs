@@ -8,6 +8,7 @@ mod cedar;
 mod envelope;
 mod error;
 mod families;
+mod guards;
 pub mod halt;
 pub mod judge;
 pub mod keys;
@@ -22,6 +23,7 @@ pub mod signed;
 
 pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
 pub use bundle::{Bundle, Conservative, IndicatorTexts, ListRef, Protected, RuleText};
+pub use cedar::{FACTS, SCHEMA, Written, written};
 pub use envelope::{Verified, accept, verify};
 pub use error::{BundleError, PolicyError};
 pub use families::Families;

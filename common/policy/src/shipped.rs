@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::bundle::{Bundle, Conservative, IndicatorTexts, Protected};
 use crate::error::{BundleError, position};
+use crate::guards::with_guards;
 
 /// From the one that never acts to the one that acts most.
 pub const SHIPPED: [&str; 4] = ["watch", "careful", "standard", "strict"];
@@ -53,7 +54,8 @@ pub fn shipped(name: &str) -> Option<Bundle> {
 }
 
 impl Bundle {
-    /// A bundle from its settings (TOML) and policies (Cedar); the policies are checked when it is verified.
+    /// A bundle from its settings (TOML) and policies (Cedar), with the guards beneath them; they are checked when it is
+    /// verified.
     pub fn from_texts(settings: &str, policies: &str) -> Result<Self, BundleError> {
         let settings_text = settings;
         let settings: Settings = toml::from_str(settings).map_err(|error| {
@@ -66,7 +68,7 @@ impl Bundle {
             issued: Timestamp(0),
             lease_ms: settings.lease_ms,
             conservative: settings.conservative,
-            policies: policies.to_owned(),
+            policies: with_guards(policies, settings.conservative),
             rules: Vec::new(),
             indicators: settings.indicators,
             indicator_lists: Vec::new(),

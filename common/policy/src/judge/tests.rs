@@ -160,6 +160,19 @@ fn what_is_refused_or_asked_spends_nothing() {
     assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
 }
 
+fn standard_after_its_lease(conservative: Conservative) -> Bundle {
+    let word = match conservative {
+        Conservative::Unchanged => "unchanged",
+        Conservative::Ask => "ask",
+        Conservative::Watch => "watch",
+    };
+    let settings = include_str!("../../bundles/standard.toml")
+        .replace("conservative = \"ask\"", &format!("conservative = {word:?}"));
+    let written = Bundle::from_texts(&settings, include_str!("../../bundles/standard.cedar")).unwrap();
+    assert_eq!(written.conservative, conservative);
+    Bundle { version: BundleVersion(7), issued: NOW, ..written }
+}
+
 #[test]
 fn after_the_lease_the_bundles_own_conservative_mode_counts() {
     let drill = Asked { drill: true, ..AGENT };
@@ -169,7 +182,7 @@ fn after_the_lease_the_bundles_own_conservative_mode_counts() {
         (Conservative::Watch, VerdictKind::OutOfScope, VerdictKind::OutOfScope),
     ];
     for (conservative, alone, person) in cases {
-        let bundle = Bundle { conservative, ..bundle("standard") };
+        let bundle = standard_after_its_lease(conservative);
         let mut authority = authority_of(&bundle);
         let (before, after) = (Timestamp(bundle.lease_expires().0 - 1), bundle.lease_expires());
         assert!(!authority.conservative(before) && authority.conservative(after));

@@ -2,6 +2,9 @@
 //! Never: judging; that is common/policy, on the host.
 
 mod apply;
+mod candidate;
+mod check;
+mod diff;
 mod halt;
 mod indicators;
 mod keygen;
@@ -14,10 +17,10 @@ mod simulate;
 use crate::Context;
 use crate::failure::Failure;
 
-/// Show, apply or sign the policy bundle that agents act under
+/// Show, check, sign or apply the policy bundle that agents act under
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy show\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle"
+    after_help = "Examples:\n  picket policy show\n  picket policy check ours.toml\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -27,6 +30,8 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Show(show::Args),
+    Check(check::Args),
+    Diff(diff::Args),
     Keygen(keygen::Args),
     Sign(sign::Args),
     Apply(apply::Args),
@@ -39,6 +44,8 @@ enum Command {
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
         Command::Show(args) => show::run(args, context),
+        Command::Check(args) => check::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
         Command::Keygen(args) => keygen::run(args, context),
         Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),

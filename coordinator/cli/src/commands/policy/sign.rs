@@ -7,10 +7,12 @@ use picket_model::BundleVersion;
 use picket_policy::{Bundle, ListRef, RuleText, SHIPPED, SigningKey, keys, limits, shipped, verify};
 
 use super::indicators::{self, List, Named};
-use super::rules;
+use super::{check, rules};
 use crate::Context;
 use crate::failure::Failure;
 use crate::files;
+use crate::prove::{Proof, prove};
+use crate::table::printable;
 use crate::value;
 
 /// A settings file is a page of text, a key a few lines.
@@ -46,6 +48,9 @@ pub struct Args {
     /// How long the bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
+    /// Sign without proving that the bundle keeps the safety invariants, which `picket policy check` lists
+    #[arg(long)]
+    unproved: bool,
     /// Where the signed bundle goes; a file that is there already is not overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -61,6 +66,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let lists = indicators::read(&args.indicators)?;
     let rules = Chosen { rules: rules::chosen(&args.rules)?, lists: named(&lists) };
     let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, rules)?;
+    let proof = if args.unproved { None } else { Some(proved(&bundle)?) };
     indicators::write_beside(&args.out, &lists)?;
     files::write_new(&args.out, &bytes, 0o644)?;
     let key_id = keys::key_id(&key.verifying_key());
@@ -68,17 +74,28 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         return context.output.value(&serde_json::json!({
             "file": args.out, "name": bundle.name, "version": bundle.version, "rules": bundle.rules.len(),
             "listed_indicators": listed(&bundle), "lease_ms": bundle.lease_ms, "key_id": key_id,
+            "proof": proof.as_ref().map(check::json),
         }));
     }
     context.output.line(&format!(
-        "{} version {} with {} rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}",
+        "{} version {} with {} rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}; {}",
         bundle.name,
         bundle.version,
         bundle.rules.len(),
         listed(&bundle),
         value::span(bundle.lease_ms),
-        args.out.display()
+        args.out.display(),
+        proof.map_or_else(
+            || "not proved to keep the safety invariants".to_owned(),
+            |proof| format!("{} invariants proved by cvc5 {}", proof.invariants.len(), printable(&proof.solver))
+        )
     ))
+}
+
+/// What is not safe is not signed.
+fn proved(bundle: &Bundle) -> Result<Proof, Failure> {
+    let proof = prove(bundle).map_err(check::failure)?;
+    check::refusal(&proof).map_or(Ok(proof), Err)
 }
 
 pub fn from_shipped(name: &str) -> Result<Bundle, Failure> {
