@@ -44,7 +44,7 @@ fn a_tree_dies_whole_and_fast() {
         let tree = tree("(sleep 60 >/dev/null & sleep 60 >/dev/null & echo ready; wait) & wait");
         let target = key(tree.0.id());
         let begun = Instant::now();
-        let killed = kill_tree::apply(&target, &[], &[], PATIENCE).unwrap();
+        let killed = kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}).unwrap();
         times.push(begun.elapsed());
         assert_eq!(killed.pids.len(), 4, "{killed:?}");
         assert_eq!(killed.pids[0], target.pid);
@@ -70,7 +70,7 @@ fn a_recycled_pid_is_refused_and_lives() {
     let mut tree = tree("echo ready; exec sleep 60");
     let mut target = key(tree.0.id());
     target.start_ticks -= 1;
-    assert!(matches!(kill_tree::apply(&target, &[], &[], PATIENCE), Err(KillError::Hold(HoldError::Recycled { .. }))));
+    assert!(matches!(kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}), Err(KillError::Hold(HoldError::Recycled { .. }))));
     assert!(tree.0.try_wait().unwrap().is_none());
 }
 
@@ -92,7 +92,7 @@ fn a_leader_that_ended_does_not_spare_those_it_left_behind() {
     let orphan = tree("echo ready; exec sleep 60");
     let killed = kill_tree::apply(&target, &[key(orphan.0.id())], &[], PATIENCE).unwrap();
     assert_eq!(killed.pids, [orphan.0.id()]);
-    assert_eq!(kill_tree::apply(&target, &[], &[], PATIENCE).unwrap().pids, [0u32; 0], "nothing was left of it");
+    assert_eq!(kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}).unwrap().pids, [0u32; 0], "nothing was left of it");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn the_first_process_and_the_agents_own_line_are_refused() {
     for pid in [1, std::process::id(), std::os::unix::process::parent_id()] {
         let target = ProcessKey { boot: 0, pid, start_ticks: u64::MAX };
         assert!(
-            matches!(kill_tree::apply(&target, &[], &[], PATIENCE), Err(KillError::Hold(HoldError::Protected { .. }))),
+            matches!(kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}), Err(KillError::Hold(HoldError::Protected { .. }))),
             "pid {pid}"
         );
     }
@@ -154,6 +154,6 @@ fn a_protected_daemon_below_the_target_runs_on_with_what_is_below_it() {
     let killed = kill_tree::apply(&key(shell.0.id()), &known, &spare, PATIENCE).unwrap();
     assert_eq!((killed.pids.len(), killed.spared), (2, 1), "the shell and its sleep: {killed:?}");
     assert!(runs(below) && runs(child), "the daemon and its child run on");
-    let killed = kill_tree::apply(&key(below), &[key(child)], &[], PATIENCE).unwrap();
+    let killed = kill_tree::apply(&key(below), &[key(child)], &[], PATIENCE, |_| {}).unwrap();
     assert_eq!(killed.pids, [below, child], "nothing is spared that is not listed");
 }
