@@ -85,17 +85,22 @@ pub fn change_tier(soc: &Vm, host: &Vm, tier: &str) {
     .unwrap();
     wait(soc, "the agent speaks from the other tier", || {
         let hosts = json(soc, "hosts")?;
-        hosts.as_array()?.iter().any(|h| h["connected"] == true && h["status"]["tier"] == tier).then_some(())
+        hosts
+            .as_array()?
+            .iter()
+            .any(|h| h["connected"] == true && h["status"]["tier"] == tier && !h["status"]["bundle"].is_null())
+            .then_some(())
     });
 }
 
 fn wait_connected(soc: &Vm, host: &Vm) {
-    wait(soc, "the agent is connected", || {
+    // What happens before its first bundle is compiled a host tells, and nothing more.
+    wait(soc, "the agent is connected and acts under a bundle", || {
         let hosts = json(soc, "hosts")?;
         hosts
             .as_array()?
             .iter()
-            .find(|h| h["hostname"] == host.name() && h["connected"] == true && !h["status"].is_null())
+            .find(|h| h["hostname"] == host.name() && h["connected"] == true && !h["status"]["bundle"].is_null())
             .map(|_| ())
     });
 }

@@ -59,7 +59,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     interrupt::listen()?;
     let api = context.api.open()?;
     let _only_one = den::lock()?;
-    let host = this_host(&api, args.host.as_deref())?;
+    let host = acting_host(&api, args.host.as_deref(), Duration::from_millis(args.wait))?;
     let watch = Watch::new(&api, host, Duration::from_millis(args.wait));
     den::sweep();
     watch.undo_leftovers(Duration::ZERO);
@@ -117,6 +117,23 @@ fn preflight() -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// This machine, once its agent acts under a bundle: before its first one an agent tells and contains nothing.
+fn acting_host(api: &Api, given: Option<&str>, wait: Duration) -> Result<serde_json::Value, Failure> {
+    let mut host = this_host(api, given)?;
+    let acting = interrupt::poll(wait, || {
+        host = this_host(api, given)?;
+        Ok(value::find(&host, "/status/bundle").map(|_| ()))
+    })?;
+    if acting.is_none() {
+        let name = value::text(&host, resolve::HOSTNAME);
+        return Err(Failure::failed(
+            format!("the agent on {name} acts under no bundle after {} s, so it would contain nothing", wait.as_secs()),
+            "see `picket policy show` and `picket hosts`; a slow host compiles its first bundle for some seconds: --wait 60s",
+        ));
+    }
+    Ok(host)
 }
 
 /// This machine among the enrolled hosts: by the id given, by machine id, or by name.
