@@ -46,6 +46,7 @@ for target in "${targets[@]}"; do
     seeds=()
     [ ! -d "tests/fuzz/seeds/$target" ] || seeds=("tests/fuzz/seeds/$target")
     [ "$target" != sigma ] || seeds=(common/detect/rules)
+    [ "$target" != yara ] || seeds=(common/detect/rules/yara)
     "$out/$triple/release/$target" -max_total_time="$seconds" -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
         -print_final_stats=1 -artifact_prefix="$corpus-" "$corpus" "${seeds[@]}" 2>&1 |
         grep -vE '^(#[0-9]+	(NEW|REDUCE|RELOAD|pulse|INITED)|INFO|	NEW_FUNC|WARNING: Failed to find|".* # Uses|######|Loaded )' ||

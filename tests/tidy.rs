@@ -13,7 +13,7 @@ struct Fence {
     forbidden: &'static [&'static str],
 }
 
-const AGENT_STAGES: [&str; 6] = ["sensor", "normalize", "detect", "decide", "contain", "report"];
+const AGENT_STAGES: [&str; 7] = ["sensor", "normalize", "detect", "scan", "decide", "contain", "report"];
 const COORDINATOR_STAGES: [&str; 9] =
     ["ingest", "identity", "graph", "correlate", "respond", "simulate", "verify", "audit", "api"];
 
@@ -43,6 +43,13 @@ const FENCES: &[Fence] = &[
         folder: "common/detect/src",
         forbidden: &["tokio", "std::fs", "std::net::Tcp", "picket_wire", "picket_policy", "SystemTime::now"],
     },
+    Fence {
+        folder: "common/yara",
+        forbidden: &["tokio", "std::net", "SystemTime", "Instant::now", "picket_wire", "picket_policy"],
+    },
+    // Whatever reads hostile files with it is confined; what comes of it is told in words of ours.
+    Fence { folder: "agent", forbidden: &["yara_x"] },
+    Fence { folder: "coordinator", forbidden: &["yara_x"] },
     Fence { folder: "agent/src/decide", forbidden: &["quinn::", "nix::", "SystemTime::now"] },
     Fence {
         folder: "agent/src/worker",

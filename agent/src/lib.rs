@@ -12,6 +12,7 @@ pub mod normalize;
 pub mod procfs;
 pub mod report;
 pub mod run;
+pub mod scan;
 pub mod sensor;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use picket_agent::config::{CONFIG_DEFAULT, Config};
 use picket_agent::run;
-use picket_agent::worker::confined;
+use picket_agent::worker::{Role, confined};
 use tracing_subscriber::EnvFilter;
 
 #[derive(Parser)]
@@ -58,6 +58,9 @@ enum Command {
     /// Reads files for the agent, which starts it; of no use to people
     #[command(hide = true)]
     Worker {
+        /// What it is for
+        #[arg(long, value_parser = role)]
+        role: Role,
         #[arg(long)]
         background: bool,
         /// The process that starts it, and with which it ends
@@ -81,8 +84,8 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<()> {
     // Before all else: it must hold nothing that it could be asked for.
-    if let Command::Worker { background, agent } = cli.command {
-        return Ok(confined::serve(background, agent)?);
+    if let Command::Worker { role, background, agent } = cli.command {
+        return Ok(confined::serve(role, background, agent)?);
     }
     let config = Config::read(&cli.config)?;
     match cli.command {
@@ -107,6 +110,10 @@ fn start(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
     }
+}
+
+fn role(word: &str) -> Result<Role, String> {
+    Role::ALL.into_iter().find(|role| role.word() == word).ok_or_else(|| format!("there is no role {word:?}"))
 }
 
 fn read_token(file: &Path) -> anyhow::Result<String> {

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use picket_model::raw::RawRecord;
-use picket_model::{HostId, HostStatus, Timestamp};
+use picket_model::{BundleVersion, HostId, HostStatus, Timestamp};
 
 use crate::config::Config;
 use crate::confine;
@@ -33,7 +33,7 @@ use crate::facts;
 use crate::report::{Downlink, Identity, Spool, SpoolError, SpoolLimits, Uplink};
 use crate::sensor::{self, SensorOptions};
 use crate::sys::clock::now;
-use crate::worker::{self, Deliver, Done, Pool};
+use crate::worker::{self, Deliver, Done, Pool, YaraSet};
 use bundles::Offered;
 use engine::{Engine, Links};
 use offers::Offers;
@@ -65,6 +65,8 @@ enum Input {
     Measured(Done),
     /// A bundle was looked at: what came of it, and its bytes.
     Offered(Box<Offered>, Vec<u8>),
+    /// The kept bundle's YARA rules were compiled.
+    Yara(BundleVersion, Result<Option<Arc<YaraSet>>, String>),
     SensorEnded(String),
     /// The sensor was asked to end; all that happened before is told.
     HeardUntil(Timestamp),
@@ -89,18 +91,20 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     let spool = open_spool(config)?;
 
     let (inputs, engine_inputs) = sync_channel(BATCHES_MAX);
-    let pool = start_worker(inputs.clone())?;
+    let deliver = deliver(inputs.clone());
+    let pool = start_worker(&deliver)?;
     let options = options(config, &keeper);
     let mut source = sensor::open(&options)?;
     let shared = Shared::new(identity.host(), source.tier());
     tracing::info!(tier = source.tier().word(), host = %identity.host(), "watching");
-    let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool };
+    let links = Links { spool: spool.clone(), shared: Arc::clone(&shared), peace: options.peace, pool, deliver };
     let mut engine = Engine::open(config, &identity, keeper, &mut *source, links)?;
     engine.tell_again(told_until);
 
     let sensor_thread = sensing::start(source, inputs.clone(), Arc::clone(&stop), Arc::clone(&shared))?;
     let (down, downlinks) = sync_channel(BATCHES_MAX);
     let mut offers = Offers::new(engine.keeper().checker(), inputs.clone());
+    offers.recall(&mut engine);
     start_forwarding(downlinks, inputs)?;
     let reading = Arc::clone(&shared);
     let status: Arc<dyn Fn() -> HostStatus + Send + Sync> = Arc::new(move || reading.current());
@@ -152,6 +156,7 @@ fn serve(
             Ok(Input::Measured(done)) => engine.measured(done),
             Ok(Input::Downlink(message)) => answer(engine, message, offers, uplink),
             Ok(Input::Offered(offered, bytes)) => offers.checked(engine, *offered, bytes, uplink),
+            Ok(Input::Yara(version, compiled)) => engine.yara(version, compiled),
             Ok(Input::Sight(sight)) => {
                 engine.sight(sight);
                 uplink.beat();
@@ -216,10 +221,13 @@ fn options(config: &Config, keeper: &bundles::Keeper) -> SensorOptions {
     options
 }
 
-/// What the worker found joins the one queue that wakes the engine.
-fn start_worker(inputs: SyncSender<Input>) -> anyhow::Result<Pool> {
-    let deliver: Deliver = Arc::new(move |done| inputs.send(Input::Measured(done)).is_ok());
-    Pool::start(&worker::Options::default(), &deliver).context("cannot start the worker that reads files")
+/// What the workers found joins the one queue that wakes the engine.
+fn deliver(inputs: SyncSender<Input>) -> Deliver {
+    Arc::new(move |done| inputs.send(Input::Measured(done)).is_ok())
+}
+
+fn start_worker(deliver: &Deliver) -> anyhow::Result<Pool> {
+    Pool::start(&worker::Options::default(), deliver).context("cannot start the worker that reads files")
 }
 
 /// One queue wakes the engine; what the uplink brings joins it here.

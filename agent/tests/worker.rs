@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use picket_agent::worker::{Deliver, Done, Failure, Kind, Options, Pool, Urgency, confined};
+use picket_agent::worker::{Answer, Deliver, Done, Failure, Kind, Measured, Options, Pool, Role, Urgency, confined};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PROBE: &str = "PICKET_WORKER_PROBE";
@@ -31,6 +31,13 @@ fn pool(within: Duration, bytes_max: u64) -> Option<(Pool, Receiver<Done>)> {
     let deliver: Deliver = Arc::new(move |done| sender.send(done).is_ok());
     let options = Options { program: env!("CARGO_BIN_EXE_picket-agent").into(), within, bytes_max };
     Some((Pool::start(&options, &deliver).unwrap(), done))
+}
+
+fn measured(result: Result<Answer, Failure>) -> Result<Measured, Failure> {
+    match result? {
+        Answer::Measured(measured) => Ok(measured),
+        Answer::Scanned { .. } => panic!("nobody asked for a scan"),
+    }
 }
 
 fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
@@ -70,7 +77,7 @@ fn files_are_measured_and_told_by_their_job() {
         let size = file.metadata().unwrap().len();
         assert!(pool.submit(id, Kind::Fingerprint, file, size, Urgency::Soon));
         let told = done.recv_timeout(PATIENCE).unwrap();
-        let measured = told.result.unwrap();
+        let measured = measured(told.result).unwrap();
         assert_eq!((told.id, measured.size), (id, size));
         assert_eq!(measured.sha256.to_string(), sha256sum(Path::new(path)));
         assert!(measured.tlsh.is_some_and(|tlsh| tlsh.starts_with("T1")));
@@ -135,7 +142,7 @@ fn a_file_that_takes_too_long_costs_its_own_job_only() {
     assert_eq!((first.id, first.result), (1, Err(Failure::Timeout)));
     assert_eq!(pool.take_losses()[0].place, "worker.timeout");
     let second = done.recv_timeout(PATIENCE).unwrap();
-    assert_eq!((second.id, second.result.unwrap().size), (2, 5));
+    assert_eq!((second.id, measured(second.result).unwrap().size), (2, 5));
     assert!(!Path::new(&format!("/proc/{stuck}")).exists(), "it was ended, and is no zombie");
 }
 
@@ -178,7 +185,7 @@ fn probed() {
     let what = std::env::var(PROBE).unwrap();
     let held = File::open("/bin/cat").unwrap();
     let mut byte = [0];
-    confined::confine(std::os::unix::process::parent_id()).unwrap();
+    confined::confine(Role::Measure, std::os::unix::process::parent_id()).unwrap();
     match what.as_str() {
         "read" => assert_eq!(nix::sys::uio::pread(held.as_fd(), &mut byte, 0), Ok(1)),
         "open" => drop(File::open("/etc/passwd")),
@@ -201,7 +208,7 @@ fn started_by(script: &str) -> std::process::Output {
 ours,theirs=socket.socketpair(socket.AF_UNIX,socket.SOCK_SEQPACKET)
 def worker(agent):
     os.dup2(theirs.fileno(),0); ours.close()
-    os.execv('{program}',['{program}','worker','--agent',str(agent)])
+    os.execv('{program}',['{program}','worker','--role','measure','--agent',str(agent)])
 {script}
 theirs.close()
 said=ours.recv(4096)

@@ -14,3 +14,4 @@ mod refusals;
 mod restarts;
 mod rights;
 mod telemetry;
+mod yara;

@@ -47,6 +47,11 @@ impl Victim {
 
 /// Signs a bundle whose rules kill and quarantine what carries `marker`, under the estate's own key.
 pub fn sign(estate: &Estate, marker: &str, version: u64) -> Result<PathBuf> {
+    sign_more(estate, marker, version, &[])
+}
+
+/// The same with more arguments for `picket policy sign`.
+pub fn sign_more(estate: &Estate, marker: &str, version: u64, more: &[&str]) -> Result<PathBuf> {
     let folder = estate.root().join(format!("bundle-{version}"));
     let rules = folder.join("rules");
     fs::create_dir_all(&rules)?;
@@ -71,29 +76,19 @@ pub fn sign(estate: &Estate, marker: &str, version: u64) -> Result<PathBuf> {
         folder.join("test.cedar"),
         "@id(\"test.act\")\npermit (principal, action, resource) when { context.scope != \"host\" };\n",
     )?;
-    sign_with(estate, &folder, &rules, version)
+    sign_with(estate, &folder, &rules, version, more)
 }
 
-fn sign_with(estate: &Estate, folder: &Path, rules: &Path, version: u64) -> Result<PathBuf> {
+fn sign_with(estate: &Estate, folder: &Path, rules: &Path, version: u64, more: &[&str]) -> Result<PathBuf> {
     let out = folder.join("signed");
     let text = |path: &Path| path.display().to_string();
     let key = estate.root().join("coordinator/policy.key");
-    estate.picket(&[
-        "policy",
-        "sign",
-        "--bundle",
-        &text(&folder.join("test.toml")),
-        "--cedar",
-        &text(&folder.join("test.cedar")),
-        "--rules",
-        &text(rules),
-        "--key",
-        &text(&key),
-        "--version",
-        &version.to_string(),
-        "--out",
-        &text(&out),
-    ])?;
+    let version = version.to_string();
+    let (bundle, cedar) = (text(&folder.join("test.toml")), text(&folder.join("test.cedar")));
+    let (rules, key, signed) = (text(rules), text(&key), text(&out));
+    let arguments = ["policy", "sign", "--bundle", &bundle, "--cedar", &cedar, "--rules", &rules];
+    let rest = ["--key", &key, "--version", &version, "--out", &signed];
+    estate.picket(&[&arguments[..], &rest[..], more].concat())?;
     Ok(out)
 }
 

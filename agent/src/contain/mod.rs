@@ -2,13 +2,14 @@
 //! Never: making `Authorized`, or choosing what to do.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use picket_model::Timestamp;
 use picket_model::action::{Action, ActionKind, ActionReport, ActionState, IsolationScope, Principal};
 use picket_model::id::ActionId;
-use picket_model::process::{FileId, ProcessKey};
+use picket_model::process::{FileId, ProcessKey, Sha256};
 use picket_policy::{Authorized, Grounds};
 
 use crate::sys::clock;
@@ -239,6 +240,13 @@ impl Containment {
     #[must_use]
     pub fn report(&self, id: ActionId) -> Option<ActionReport> {
         self.ledger.get(id).map(|entry| entry.report.clone())
+    }
+
+    /// The file of a quarantine that is in force, and what it holds.
+    #[must_use]
+    pub fn quarantined(&self, id: ActionId) -> Option<(File, Sha256)> {
+        let kept = self.ledger.get(id)?.kept.as_ref()?;
+        Some((self.steps.vault.held(id).ok()??, kept.sha256))
     }
 
     /// What is contained now, as it was reported.

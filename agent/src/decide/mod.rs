@@ -25,6 +25,8 @@ pub type IdSource = Box<dyn FnMut() -> [u8; 16] + Send>;
 /// What decide must know of the host and cannot ask the kernel for.
 pub trait Surroundings {
     fn process(&self, key: &ProcessKey) -> Option<Arc<Process>>;
+    /// The process that has this pid now.
+    fn running(&self, pid: u32) -> Option<Arc<Process>>;
     /// Whether the process sees the host's own file system, so that the paths it names mean what they say.
     fn view(&self, key: &ProcessKey) -> View;
     /// Whether a program of the system itself has this content, or none could be ruled out.
@@ -41,6 +43,8 @@ pub enum Refusal {
     Future(Timestamp),
     #[error("an order cannot speak for the host itself; it names the coordinator or an analyst")]
     Impostor,
+    #[error("there is no process {0} on this host")]
+    NoProcess(u32),
     #[error("this host has no policy bundle yet; apply one with `picket policy apply`")]
     NoBundle,
 }
@@ -50,6 +54,7 @@ pub enum Order {
     Judged(Box<Judgement>),
     Undo { action: ActionId, principal: Principal, note: String },
     Deny { action: ActionId, principal: Principal, note: String },
+    ScanMemory { process: Arc<Process> },
 }
 
 pub struct Decide {
@@ -179,13 +184,19 @@ impl Decide {
         }
         let (CommandKind::Act { action: Action { reason: Reason { principal, .. }, .. } }
         | CommandKind::Undo { principal, .. }
-        | CommandKind::Deny { principal, .. }) = &command.kind;
+        | CommandKind::Deny { principal, .. }
+        | CommandKind::ScanMemory { principal, .. }) = &command.kind;
         if *principal == Principal::Agent {
             return Err(Refusal::Impostor);
         }
         match command.kind {
             CommandKind::Undo { action, principal, note } => Ok(Order::Undo { action, principal, note }),
             CommandKind::Deny { action, principal, note } => Ok(Order::Deny { action, principal, note }),
+            // It changes nothing and tells where strings lie, never what they are: whoever may order may ask for it.
+            CommandKind::ScanMemory { pid, .. } => {
+                let process = around.running(pid).ok_or(Refusal::NoProcess(pid))?;
+                Ok(Order::ScanMemory { process })
+            }
             CommandKind::Act { action } if action.host != self.host => Err(Refusal::OtherHost(action.host)),
             CommandKind::Act { mut action } => {
                 let authority = self.authority.as_mut().ok_or(Refusal::NoBundle)?;

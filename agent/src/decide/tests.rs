@@ -31,6 +31,10 @@ impl Surroundings for Host {
         None
     }
 
+    fn running(&self, _: u32) -> Option<Arc<Process>> {
+        None
+    }
+
     fn view(&self, _: &ProcessKey) -> View {
         match (self.gone, self.foreign_view) {
             (true, _) => View::Gone,

@@ -57,6 +57,11 @@ impl Detect {
         hits.into_iter().filter_map(|hit| self.detection(hit, Some(event))).collect()
     }
 
+    /// A hit that was found elsewhere, on what `event` is about.
+    pub fn told(&mut self, hit: Hit, event: &Event) -> Option<Detection> {
+        self.detection(hit, Some(event))
+    }
+
     /// What is complete now that no earlier event can come: correlations wait for late ones.
     pub fn advance(&mut self, now: Timestamp) -> Vec<Detection> {
         let hits = self.detector.advance(now);

@@ -5,6 +5,7 @@ mod told;
 mod written;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use self::told::Told;
 use self::written::{Due, Written};
 use super::hash::{self, Files, Opened, Stamp};
 use super::table::ImageId;
-use crate::worker::{Done, Failure, Kind, LOSS_QUEUE, Measured, Pool, Urgency};
+use crate::worker::{Answer, Done, Failure, Kind, LOSS_QUEUE, Measured, Pool, Urgency};
 
 /// As many launches of one file as may wait for one reading; the rest is counted.
 const WAITING_MAX: usize = 256;
@@ -49,26 +50,46 @@ struct Job {
     askers: Vec<Asker>,
 }
 
+/// The file in the state that was measured.
+struct State {
+    file: Option<File>,
+    stamp: Stamp,
+    mode: u32,
+}
+
+impl From<Opened> for State {
+    fn from(Opened { file, stamp, mode }: Opened) -> Self {
+        Self { file: Some(file), stamp, mode }
+    }
+}
+
 /// A file that a process runs, as far as it is known.
 pub enum Look {
     Nothing,
-    Known(Stamp, u32, Arc<Measured>),
+    Known(Opened, Arc<Measured>),
     Unknown(Opened),
 }
 
 impl Look {
     pub fn sha256(&self) -> Option<Sha256> {
         match self {
-            Self::Known(_, _, measured) => Some(measured.sha256),
+            Self::Known(_, measured) => Some(measured.sha256),
             _ => None,
         }
     }
 }
 
 /// What became known of a file, and for whom.
+#[derive(Clone)]
 pub struct Known {
     pub asker: Asker,
     pub fingerprint: Fingerprint,
+}
+
+/// A file that was measured, for whoever wants to look at it further; one handle serves all that asked at once.
+pub struct Held {
+    pub file: Option<File>,
+    pub known: Known,
 }
 
 pub struct Fingerprints {
@@ -79,6 +100,8 @@ pub struct Fingerprints {
     told: Told,
     written: Written,
     waited: (Option<Instant>, Duration),
+    /// Where somebody wants them: files since they were last taken.
+    held: Option<Vec<Held>>,
     lost: BTreeMap<&'static str, u64>,
 }
 
@@ -92,6 +115,7 @@ impl Fingerprints {
             told: Told::default(),
             written: Written::default(),
             waited: (None, Duration::ZERO),
+            held: None,
             lost: BTreeMap::new(),
         }
     }
@@ -102,9 +126,18 @@ impl Fingerprints {
         }
         let Some(opened) = hash::executed(raw, now) else { return Look::Nothing };
         match self.files.get(&opened.stamp) {
-            Some(measured) => Look::Known(opened.stamp, opened.mode, measured),
+            Some(measured) => Look::Known(opened, measured),
             None => Look::Unknown(opened),
         }
+    }
+
+    /// Whether measured files are held for somebody who looks at them further.
+    pub fn hold(&mut self, wanted: bool) {
+        self.held = wanted.then(Vec::new);
+    }
+
+    pub fn take_held(&mut self) -> Vec<Held> {
+        self.held.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The process now runs the file at `look`; gives what is news of it already. `id` names a new job.
@@ -121,7 +154,7 @@ impl Fingerprints {
         match look {
             Look::Nothing => None,
             // The launch has told the digest.
-            Look::Known(stamp, mode, measured) => self.news(Asker { always: false, ..asker }, &stamp, mode, &measured),
+            Look::Known(opened, measured) => self.news(Asker { always: false, ..asker }, opened.into(), &measured),
             Look::Unknown(opened) => {
                 let urgency = if launched { Urgency::Soon } else { Urgency::Later };
                 self.ask(opened, asker, urgency, id);
@@ -156,7 +189,7 @@ impl Fingerprints {
             let Some(opened) = hash::written(&path, id) else { continue };
             let asker = Asker { process, image: None, path, time, always: false };
             if let Some(measured) = self.files.get(&opened.stamp) {
-                known.extend(self.news(asker, &opened.stamp, opened.mode, &measured));
+                known.extend(self.news(asker, opened.into(), &measured));
             } else if self.pool.as_ref().is_some_and(|pool| opened.stamp.size() > pool.bytes_max()) {
                 self.lose(LOSS_TOO_LARGE);
             } else if self.written.may_read(opened.stamp.size(), now) {
@@ -192,7 +225,7 @@ impl Fingerprints {
         let Some(Job { stamp, mode, askers }) = self.jobs.remove(&done.id) else { return Vec::new() };
         self.by_stamp.remove(&stamp);
         let measured = match done.result {
-            Ok(measured) if hash::unchanged(&done.file, &stamp) => Arc::new(measured),
+            Ok(Answer::Measured(measured)) if hash::unchanged(&done.file, &stamp) => Arc::new(measured),
             Ok(_) | Err(Failure::Unreadable) => {
                 self.lose(LOSS_UNREADABLE);
                 return Vec::new();
@@ -201,13 +234,21 @@ impl Fingerprints {
             Err(Failure::Timeout | Failure::Crash | Failure::Gone) => return Vec::new(),
         };
         self.files.keep(stamp, Arc::clone(&measured), now);
-        askers.into_iter().filter_map(|asker| self.news(asker, &stamp, mode, &measured)).collect()
+        let mut file = Some(done.file);
+        let mut known = Vec::new();
+        for asker in askers {
+            known.extend(self.news(asker, State { file: file.take(), stamp, mode }, &measured));
+        }
+        known
     }
 
     /// `None` where the same content at the same path was told before, unless the asker needs it anyway.
-    fn news(&mut self, asker: Asker, stamp: &Stamp, mode: u32, measured: &Measured) -> Option<Known> {
+    fn news(&mut self, asker: Asker, State { file, stamp, mode }: State, measured: &Measured) -> Option<Known> {
         let executed = asker.image.is_some();
-        let fresh = self.told.is_news(&asker.path, &measured.sha256, executed);
+        let fresh = self.told.is_news(&asker.path, &measured.sha256, executed) || asker.always;
+        if !fresh && self.held.is_none() {
+            return None;
+        }
         let fingerprint = Fingerprint {
             file: FileObject {
                 path: asker.path.clone(),
@@ -223,7 +264,11 @@ impl Fingerprints {
             entropy_millibits: measured.entropy_millibits,
             header: hex::encode(&measured.header),
         };
-        (fresh || asker.always).then_some(Known { asker, fingerprint })
+        let known = Known { asker, fingerprint };
+        if let Some(held) = &mut self.held {
+            held.push(Held { file, known: known.clone() });
+        }
+        fresh.then_some(known)
     }
 
     /// The digest of what a process runs, for an act that cannot be planned without it. Waits, but not long.
@@ -236,7 +281,7 @@ impl Fingerprints {
         };
         let opened = match self.look(&raw, now) {
             Look::Nothing => return None,
-            Look::Known(_, _, measured) => return Some(measured.sha256),
+            Look::Known(_, measured) => return Some(measured.sha256),
             Look::Unknown(opened) => opened,
         };
         let pool = self.pool.clone()?;

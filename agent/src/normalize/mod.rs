@@ -8,6 +8,7 @@ mod fingerprint;
 mod hash;
 mod image;
 mod lineage;
+mod read;
 mod runtimes;
 mod script;
 mod snapshot;
@@ -21,6 +22,7 @@ use picket_model::process::ANCESTORS_MAX;
 use picket_model::raw::{RawActor, RawKind, RawProcess, RawRecord};
 use picket_model::{Activity, Event, EventId, FileObject, LossCount, NetFlow, Process, ProcessKey, Timestamp};
 
+pub use self::read::ReadFile;
 pub use self::snapshot::SNAPSHOT_BYTES_MAX;
 
 use self::fingerprint::{Fingerprints, Known, Look};
@@ -198,6 +200,13 @@ impl Normalizer {
     #[must_use]
     pub fn process(&self, key: &ProcessKey) -> Option<Arc<Process>> {
         self.table.get(key).cloned()
+    }
+
+    /// The process that has `pid` now.
+    #[must_use]
+    pub fn running(&self, pid: u32) -> Option<Arc<Process>> {
+        let key = ProcessKey { boot: self.boot, pid, start_ticks: procfs::start_ticks(pid)? };
+        Some(self.process(&key).unwrap_or_else(|| Arc::new(Process::unknown(key))))
     }
 
     /// Live processes below `key`, those included whose parents in between have gone; the oldest first.

@@ -18,7 +18,7 @@ use super::argument::{self, Given};
 use super::fingerprint::LOSS_TOO_LARGE;
 use super::hash::{Opened, Stamp, unchanged};
 use crate::procfs;
-use crate::worker::{Done, Kind, LOSS_QUEUE, Measured, Pool, Urgency};
+use crate::worker::{Answer, Done, Kind, LOSS_QUEUE, Measured, Pool, Urgency};
 
 /// How much of a text is told: the same of an argument as of a file.
 const CONTENT_BYTES: usize = 16 * 1024;
@@ -87,7 +87,7 @@ impl Scripts {
     pub fn measured(&mut self, done: &Done) -> Option<Told> {
         let Job { process, path, time, stamp } = self.jobs.remove(&done.id)?;
         let activity = match &done.result {
-            Ok(Measured { size, sha256, content, .. }) if unchanged(&done.file, &stamp) => {
+            Ok(Answer::Measured(Measured { size, sha256, content, .. })) if unchanged(&done.file, &stamp) => {
                 file(path, procfs::text(content), Some(*size), Some(*sha256))
             }
             _ => file(path, String::new(), None, None),

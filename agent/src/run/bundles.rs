@@ -2,29 +2,37 @@
 //! Never: a bundle that is not whole in force: signature, version, policies and rules are checked first.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use picket_detect::{Detector, Gathering, IndicatorSource, RuleError, RuleSource};
-use picket_model::{BundleVersion, Interest, Timestamp};
-use picket_policy::{Authority, Bundle, BundleError, Verified, VerifyingKey};
+use picket_model::{BundleVersion, FileActivity, Interest, Timestamp};
+use picket_policy::{Authority, Bundle, BundleError, RuleText, Verified, VerifyingKey};
 
 use super::lists::Lists;
 use super::status::{BROKEN_LISTS, BROKEN_RULES};
 use crate::report::WantedList;
 use crate::whole::{Draft, Put};
+use crate::worker::{self, YaraSet};
 
 /// A bundle that passed every check, ready to take over.
 pub struct Ready {
     pub authority: Authority,
     pub detector: Detector,
+    /// Where the bundle has any; those of the kept one come later.
+    pub yara: Option<Arc<YaraSet>>,
     /// Which files its rules and indicators can look at.
     pub interest: Interest,
 }
 
 impl Ready {
-    fn new(authority: Authority, detector: Detector) -> Self {
-        let interest = detector.interest();
-        Self { authority, detector, interest }
+    fn new(verified: &Verified, authority: Authority, detector: Detector, yara: Option<Arc<YaraSet>>) -> Self {
+        let mut interest = detector.interest();
+        // Any file that is written may be one that they are about.
+        if !verified.bundle.yara.is_empty() {
+            interest.files.whole.insert(FileActivity::Write);
+        }
+        Self { authority, detector, yara, interest }
     }
 }
 
@@ -51,7 +59,8 @@ pub enum Offered {
 
 /// A bundle that may be kept and take over.
 pub struct Prepared {
-    verified: Verified,
+    /// Without its texts.
+    bundle: Bundle,
     ready: Ready,
     /// Its bytes, on disk beside those of the kept one.
     draft: Draft,
@@ -92,7 +101,10 @@ impl Checker {
             draft.map(|draft| (ready, draft)).map_err(|error| cannot_keep(&self.path, &error))
         });
         match prepared {
-            Ok((ready, draft)) => Offered::Ready(Box::new(Prepared { verified, ready, draft })),
+            Ok((ready, draft)) => {
+                let bundle = verified.bundle.without_texts();
+                Offered::Ready(Box::new(Prepared { bundle, ready, draft }))
+            }
             Err(why) => Offered::Refused(why),
         }
     }
@@ -101,7 +113,8 @@ impl Checker {
         let authority = Authority::new(verified).map_err(|e| e.to_string())?;
         let mut indicators = Gathering::default();
         self.lists.gather(&verified.bundle.indicator_lists, &mut indicators)?;
-        Ok(Ready::new(authority, rules(verified, indicators)?))
+        let detector = rules(verified, indicators)?;
+        Ok(Ready::new(verified, authority, detector, yara(&sources(&verified.bundle.yara))?))
     }
 }
 
@@ -111,7 +124,10 @@ fn cannot_keep(path: &Path, error: &std::io::Error) -> String {
 
 pub struct Keeper {
     checker: Checker,
-    current: Option<Verified>,
+    /// In force, without its texts.
+    current: Option<Bundle>,
+    /// The one that was kept, at the start and until it is compiled.
+    found: Option<Verified>,
 }
 
 impl Keeper {
@@ -121,10 +137,13 @@ impl Keeper {
             .context("the identity's policy key is no Ed25519 key; enrol this host again")?;
         let path = state_dir.join("bundle");
         let checker = Checker { path: path.clone(), trusted: vec![key], lists: Lists::new(state_dir) };
-        let mut keeper = Self { checker, current: None };
+        let mut keeper = Self { checker, current: None, found: None };
         match std::fs::read(&path) {
             Ok(bytes) => match picket_policy::verify(&bytes, &keeper.checker.trusted) {
-                Ok(verified) => keeper.current = Some(verified),
+                Ok(verified) => {
+                    keeper.current = Some(verified.bundle.without_texts());
+                    keeper.found = Some(verified);
+                }
                 Err(error) => {
                     tracing::error!(%error, path = %path.display(), "the kept bundle does not verify and is set aside");
                     std::fs::rename(&path, path.with_extension("refused"))
@@ -138,19 +157,19 @@ impl Keeper {
     }
 
     pub fn version(&self) -> Option<BundleVersion> {
-        self.current.as_ref().map(|verified| verified.bundle.version)
+        self.current.as_ref().map(|bundle| bundle.version)
     }
 
     /// What the bundle wants watched, where it says.
     pub fn watch_read(&self) -> Option<Vec<String>> {
-        let bundle = &self.current.as_ref()?.bundle;
+        let bundle = self.current.as_ref()?;
         (!bundle.watch_read.is_empty()).then(|| bundle.watch_read.clone())
     }
 
     /// The kept bundle, compiled; `None` where there is none yet. Its power holds even where its rules do not compile:
     /// an agent that would not start protects nobody.
     pub fn ready(&self) -> anyhow::Result<Option<Kept>> {
-        let Some(verified) = &self.current else { return Ok(None) };
+        let Some(verified) = &self.found else { return Ok(None) };
         let authority = Authority::new(verified)?;
         let mut broken = Vec::new();
         let mut indicators = Gathering::default();
@@ -165,14 +184,20 @@ impl Keeper {
                 pack_only()?
             }
         };
-        Ok(Some(Kept { ready: Ready::new(authority, detector), broken }))
+        Ok(Some(Kept { ready: Ready::new(verified, authority, detector, None), broken }))
+    }
+
+    /// The kept bundle's YARA rules, where it has any. The largest set takes ten seconds to compile, longer than a host
+    /// should go unwatched: that is done beside.
+    pub fn take_yara(&mut self) -> Option<(BundleVersion, Vec<RuleSource>)> {
+        let bundle = self.found.take()?.bundle;
+        (!bundle.yara.is_empty()).then(|| (bundle.version, sources(&bundle.yara)))
     }
 
     /// The kept bundle's bytes and the lists that it wants and this host has not: lost, or changed on disk.
     pub fn wanting(&self) -> Option<(Vec<u8>, Vec<WantedList>)> {
-        let verified = self.current.as_ref()?;
-        let lists = self.checker.lists.missing(&verified.bundle.indicator_lists).ok()?;
-        (!lists.is_empty()).then(|| (verified.bytes.clone(), lists))
+        let lists = self.checker.lists.missing(&self.current.as_ref()?.indicator_lists).ok()?;
+        if lists.is_empty() { None } else { Some((std::fs::read(&self.checker.path).ok()?, lists)) }
     }
 
     /// For another thread.
@@ -183,15 +208,15 @@ impl Keeper {
     /// Keeps a bundle that was checked; an error leaves everything as it was and says why. Until it has settled, a crash
     /// may bring the one before back, and the coordinator sends this one again.
     pub fn keep(&mut self, prepared: Prepared) -> Result<(Ready, Put), String> {
-        let Prepared { verified, ready, draft } = prepared;
+        let Prepared { bundle, ready, draft } = prepared;
         // Another may have been kept while this one was compiled; the kept one itself may come again with its lists.
-        let offered = verified.bundle.version;
+        let offered = bundle.version;
         if let Some(have) = self.version().filter(|have| offered < *have) {
             return Err(BundleError::Older { have, offered }.to_string());
         }
         let put = draft.put().map_err(|error| cannot_keep(&self.checker.path, &error))?;
-        self.checker.lists.keep_only(&verified.bundle.indicator_lists);
-        self.current = Some(verified);
+        self.checker.lists.keep_only(&bundle.indicator_lists);
+        self.current = Some(bundle);
         Ok((ready, put))
     }
 }
@@ -201,10 +226,21 @@ pub fn pack_only() -> anyhow::Result<Detector> {
     detector(&picket_detect::pack(), Gathering::default()).map_err(|why| anyhow::anyhow!(why))
 }
 
+/// Compiled by a process that can do nothing else: what a rule makes of the compiler is not made of the agent.
+pub fn yara(sources: &[RuleSource]) -> Result<Option<Arc<YaraSet>>, String> {
+    if sources.is_empty() {
+        return Ok(None);
+    }
+    let set = worker::compile(worker::OWN_PROGRAM.as_ref(), sources, worker::COMPILE_WITHIN);
+    set.map(|set| Some(Arc::new(set))).map_err(|error| error.to_string())
+}
+
+fn sources(texts: &[RuleText]) -> Vec<RuleSource> {
+    texts.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect()
+}
+
 fn rules(verified: &Verified, mut gathered: Gathering) -> Result<Detector, String> {
     let Bundle { rules, indicators, .. } = &verified.bundle;
-    let rules: Vec<_> =
-        rules.iter().map(|rule| RuleSource { file: rule.file.clone(), text: rule.text.clone() }).collect();
     let indicators = IndicatorSource {
         sha256: indicators.sha256.clone(),
         md5: indicators.md5.clone(),
@@ -214,7 +250,7 @@ fn rules(verified: &Verified, mut gathered: Gathering) -> Result<Detector, Strin
         file_names: indicators.file_names.clone(),
     };
     gathered.texts(&indicators).map_err(|errors| told(&errors))?;
-    detector(&rules, gathered)
+    detector(&sources(rules), gathered)
 }
 
 fn detector(rules: &[RuleSource], indicators: Gathering) -> Result<Detector, String> {

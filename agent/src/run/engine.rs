@@ -5,6 +5,7 @@ mod focus;
 mod halted;
 mod orders;
 mod peace;
+mod scanning;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
@@ -33,9 +34,10 @@ use crate::facts;
 use crate::normalize::Normalizer;
 use crate::procfs::{self, View};
 use crate::report::{Identity, Spool, SpoolError};
+use crate::scan::Scan;
 use crate::sensor::{ExecDenyMap, Peace, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
-use crate::worker::{Done, Pool};
+use crate::worker::{Deliver, Done, Pool, ScannerOptions};
 
 /// Ticks of a quarter second between two writes of `status.json`.
 const STATUS_TICKS: u32 = 20;
@@ -50,6 +52,7 @@ pub struct Engine {
     detect: Detect,
     decide: Decide,
     containment: Containment,
+    scan: Scan,
     keeper: Keeper,
     witnesses: Witnesses,
     system_files: SystemFiles,
@@ -99,6 +102,8 @@ pub struct Links {
     pub shared: Arc<status::Shared>,
     pub peace: Peace,
     pub pool: Pool,
+    /// Where the results of scans go.
+    pub deliver: Deliver,
 }
 
 /// What decide may ask of the process table.
@@ -107,6 +112,10 @@ struct Around<'a>(&'a Normalizer, &'a SystemFiles);
 impl Surroundings for Around<'_> {
     fn process(&self, key: &ProcessKey) -> Option<Arc<Process>> {
         self.0.process(key)
+    }
+
+    fn running(&self, pid: u32) -> Option<Arc<Process>> {
+        self.0.running(pid)
     }
 
     fn view(&self, key: &ProcessKey) -> View {
@@ -140,11 +149,11 @@ impl Engine {
         source: &mut dyn Source,
         links: Links,
     ) -> anyhow::Result<Self> {
-        let Links { spool, shared, peace, pool } = links;
+        let Links { spool, shared, peace, pool, deliver } = links;
         let host = identity.host();
         let mut decide = Decide::new(host, std::process::id(), super::ids::source());
         let (detector, interest, broken) = match keeper.ready()? {
-            Some(Kept { ready: Ready { authority, detector, interest }, broken }) => {
+            Some(Kept { ready: Ready { authority, detector, interest, .. }, broken }) => {
                 decide.adopt(authority);
                 (detector, interest, broken)
             }
@@ -163,6 +172,7 @@ impl Engine {
             detect: Detect::new((host, facts::host_facts().hostname), detector, super::ids::source()),
             decide,
             containment,
+            scan: Scan::new(ScannerOptions::default(), deliver),
             keeper,
             witnesses: Witnesses::new(&config.state_dir),
             system_files: SystemFiles::default(),
@@ -185,8 +195,7 @@ impl Engine {
         engine.speak("started", &format!("version {}, tier {}", env!("CARGO_PKG_VERSION"), source.tier().word()));
         engine.sight(Sight::of(source));
         for (spot, why) in broken {
-            engine.shared.change(|status| status.blind_spots.push(spot.to_owned()));
-            engine.speak("bundle rules do not compile", &format!("{spot}; {why}"));
+            engine.broken(spot, &why);
         }
         engine.set_interest(&interest);
         engine.resume_maintenance();
@@ -216,6 +225,7 @@ impl Engine {
             for event in self.normalizer.normalize(record) {
                 self.event(event);
             }
+            self.scan_read();
         }
         if let Err(error) = self.spool.settle() {
             // What could not be written waits; when too much does, the next record is shed and counted.
@@ -223,10 +233,21 @@ impl Engine {
         }
     }
 
+    /// Rules of the bundle in force that do not count.
+    fn broken(&mut self, spot: &str, why: &str) {
+        self.shared.change(|status| status.blind_spots.push(spot.to_owned()));
+        self.speak("bundle rules do not compile", &format!("{spot}; {why}"));
+    }
+
+    /// A worker is done with a file.
     pub fn measured(&mut self, done: Done) {
+        if scanning::is_scan(&done) {
+            return self.scanned(done);
+        }
         for event in self.normalizer.measured(done, now()) {
             self.event(event);
         }
+        self.scan_read();
     }
 
     fn event(&mut self, event: Event) {
@@ -300,6 +321,7 @@ impl Engine {
         let file = trigger.and_then(|trigger| trigger.file).or(asked);
         let report = self.containment.apply(action, grounds, &known, file, trigger.map(|trigger| trigger.time));
         self.report(report.clone());
+        self.scan_quarantined(&report);
         report
     }
 

@@ -7,7 +7,7 @@ use std::sync::mpsc::SyncSender;
 use picket_model::Sha256;
 
 use super::Input;
-use super::bundles::{Checker, Offered};
+use super::bundles::{self, Checker, Offered};
 use super::engine::Engine;
 use crate::report::{Uplink, WantedList};
 use crate::sys::clock::now;
@@ -38,6 +38,21 @@ pub struct Offers {
 impl Offers {
     pub const fn new(checker: Checker, inputs: SyncSender<Input>) -> Self {
         Self { checker, inputs, kept: false, busy: false, next: None, waiting: None }
+    }
+
+    /// The kept bundle's YARA rules are compiled while the host is watched.
+    pub fn recall(&self, engine: &mut Engine) {
+        let Some((version, sources)) = engine.expect_yara() else { return };
+        let inputs = self.inputs.clone();
+        let work = move || {
+            let compiled = bundles::yara(&sources);
+            drop(sources);
+            // Where the agent ends nobody is there any more.
+            let _ = inputs.send(Input::Yara(version, compiled));
+        };
+        if let Err(error) = std::thread::Builder::new().name("yara".into()).spawn(work) {
+            engine.yara(version, Err(format!("there is no thread to compile them: {error}")));
+        }
     }
 
     /// A bundle came; whatever waited for lists is of no interest any more.

@@ -21,9 +21,12 @@ pub const BROKEN_RULES: &str = "what the bundle's own rules would see: this buil
 /// The same of its lists of indicators, until they were fetched again.
 pub const BROKEN_LISTS: &str = "what the bundle's lists of indicators would find: they are not on this host";
 
+/// The same of its YARA rules, which nothing takes the place of.
+pub const BROKEN_YARA: &str = "what the bundle's YARA rules would find: this build does not compile them";
+
 /// Whether this stands among what a host cannot see because of the bundle's own rules.
 pub fn is_broken(spot: &str) -> bool {
-    [BROKEN_RULES, BROKEN_LISTS].contains(&spot)
+    [BROKEN_RULES, BROKEN_LISTS, BROKEN_YARA].contains(&spot)
 }
 
 /// The status that threads share; the engine writes, the uplink reads.

@@ -11,8 +11,15 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 
-use super::protocol::{Measured, REPLY_BYTES_MAX, Reply, Request};
+use picket_yara::Found;
+
+use super::compile::YaraSet;
+use super::limit::{Deadline, Limit};
+use super::protocol::{Kind, Measured, REPLY_BYTES_MAX, Reply, Request};
+use super::role::Role;
 use crate::sys::passing;
 
 /// A process starts and confines itself in a few milliseconds; a host that swaps needs longer.
@@ -22,11 +29,24 @@ const END_WITHIN: Duration = Duration::from_millis(500);
 
 pub struct Worker {
     process: Child,
+    /// Of its processor time.
+    clock: Option<ClockId>,
     socket: OwnedFd,
     pub landlock: bool,
 }
 
-/// Why there is no measurement.
+/// What a worker found out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Measured(Measured),
+    /// The rules that so many bytes met.
+    Scanned {
+        found: Vec<Found>,
+        bytes: u64,
+    },
+}
+
+/// Why there is no answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// The worker had ended before it was asked.
@@ -41,10 +61,11 @@ pub enum Failure {
 
 impl Worker {
     /// A new one, confined and ready.
-    pub fn start(program: &Path, background: bool) -> io::Result<Self> {
+    pub fn start(program: &Path, role: Role, background: bool) -> io::Result<Self> {
         let (socket, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
         let mut command = Command::new(program);
-        command.args(["worker", "--agent", &std::process::id().to_string()]).env_clear().current_dir("/");
+        command.args(["worker", "--agent", &std::process::id().to_string(), "--role", role.word()]);
+        command.env_clear().envs(role.environment()).current_dir("/");
         command.stdin(theirs).stdout(Stdio::null()).stderr(Stdio::null());
         if background {
             command.arg("--background");
@@ -52,8 +73,9 @@ impl Worker {
         let process = command.spawn()?;
         // The command still holds the other end: with it open, a dead worker would look like a silent one.
         drop(command);
-        let mut worker = Self { process, socket, landlock: false };
-        match worker.reply(START_WITHIN) {
+        let clock = i32::try_from(process.id()).ok().and_then(|pid| clock_getcpuclockid(Pid::from_raw(pid)).ok());
+        let mut worker = Self { process, clock, socket, landlock: false };
+        match worker.reply(&worker.begin(Limit::Elapsed(START_WITHIN))) {
             Ok(Reply::Ready { landlock }) => {
                 worker.landlock = landlock;
                 Ok(worker)
@@ -73,20 +95,42 @@ impl Worker {
         self.process.id()
     }
 
+    /// Gives it the rules that it is to scan with.
+    pub fn load(&self, set: &YaraSet, limit: Limit) -> io::Result<()> {
+        let request = Request { id: 0, kind: Kind::Rules, bytes_max: set.bytes, regions: Vec::new() };
+        let deadline = self.begin(limit);
+        let loaded = self.send(&request, &set.file).and_then(|()| self.reply(&deadline));
+        match loaded {
+            Ok(Reply::Loaded { rules }) if rules as usize == set.rules.len() => Ok(()),
+            Ok(Reply::Refused(why)) => Err(io::Error::other(why)),
+            other => Err(io::Error::other(format!("it did not load its rules ({other:?})"))),
+        }
+    }
+
     /// After any failure but [`Failure::Unreadable`] the worker is of no more use.
-    pub fn ask(&self, request: Request, file: &File, within: Duration) -> Result<Measured, Failure> {
-        passing::send(self.socket.as_fd(), &request.encode(), Some(file.as_fd())).map_err(|_| Failure::Gone)?;
-        match self.reply(within)? {
-            Reply::Done { id, measured } if id == request.id => Ok(measured),
+    pub fn ask(&self, request: &Request, file: &File, limit: Limit) -> Result<Answer, Failure> {
+        let deadline = self.begin(limit);
+        self.send(request, file)?;
+        match self.reply(&deadline)? {
+            Reply::Done { id, measured } if id == request.id => Ok(Answer::Measured(measured)),
+            Reply::Scanned { id, bytes, found } if id == request.id => Ok(Answer::Scanned { found, bytes }),
             Reply::Failed { id } if id == request.id => Err(Failure::Unreadable),
             _ => Err(Failure::Crash),
         }
     }
 
-    fn reply(&self, within: Duration) -> Result<Reply, Failure> {
-        let until = Instant::now() + within;
+    pub fn send(&self, request: &Request, file: &File) -> Result<(), Failure> {
+        passing::send(self.socket.as_fd(), &request.encode(), Some(file.as_fd())).map_err(|_| Failure::Gone)
+    }
+
+    /// From now on.
+    pub fn begin(&self, limit: Limit) -> Deadline {
+        limit.begin(self.clock)
+    }
+
+    pub fn reply(&self, deadline: &Deadline) -> Result<Reply, Failure> {
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = deadline.wait();
             // Rounded up, so that the last wait is not a busy one.
             let wait = PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX);
             match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], wait) {

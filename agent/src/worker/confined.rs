@@ -18,20 +18,18 @@ use seccompiler::{
 use thiserror::Error;
 
 use super::measure::measure;
-use super::protocol::{Reply, Request};
+use super::protocol::{REQUEST_BYTES_MAX, Reply, Request};
+use super::role::Role;
+use super::{compile, scan};
 use crate::sys::passing;
 
 /// Nobody, on every Linux.
 const NOBODY: u32 = 65_534;
-/// What it may map beyond what it has when it starts: a buffer, a reply, and the allocator's slack, many times over.
-const MEMORY_MORE: u64 = 64 << 20;
 /// The standard three, the file at hand, and room for one that a message brought too much.
 const DESCRIPTORS: u64 = 8;
 /// Above background work, below everybody else. At 19 a busy host would get its hashes, and the detections that hang
 /// on them, late by seconds.
 const NICE: i32 = 10;
-/// A request is 17 bytes; anything longer is refused as garbled.
-const REQUEST_ROOM: usize = 64;
 
 #[derive(Debug, Error)]
 #[error("the worker cannot {what}: {why}")]
@@ -48,13 +46,14 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Confine
 ///
 /// # Errors
 /// When it cannot confine itself; then nothing was read.
-pub fn serve(background: bool, agent: u32) -> Result<(), ConfineError> {
+pub fn serve(role: Role, background: bool, agent: u32) -> Result<(), ConfineError> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     let confined = passing::close_all_else()
         .map_err(cannot("shut what it inherited"))
         .and_then(|()| if background { passing::be_nice(NICE).map_err(cannot("be nice")) } else { Ok(()) })
-        .and_then(|()| confine(agent));
+        .map(|()| role.is_yara().then(ready_for_yara))
+        .and_then(|_| confine(role, agent));
     let first = match &confined {
         Ok(landlock) => Reply::Ready { landlock: *landlock },
         Err(error) => Reply::Refused(error.to_string()),
@@ -63,13 +62,24 @@ pub fn serve(background: bool, agent: u32) -> Result<(), ConfineError> {
     let told = passing::send(socket, &first.encode(), None);
     confined?;
     if told.is_ok() {
-        work(socket);
+        match role {
+            Role::Measure => work(socket),
+            Role::Scan => scan::work(socket),
+            Role::Compile => compile::work(socket),
+        }
     }
     Ok(())
 }
 
+/// What the engine needs once, while there are still rights to take it with.
+fn ready_for_yara() {
+    // Where memory runs short it goes first, and not the agent, whose place in that order it would inherit.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    picket_yara::prepare();
+}
+
 fn work(socket: BorrowedFd<'_>) {
-    let mut buffer = [0; REQUEST_ROOM];
+    let mut buffer = vec![0; REQUEST_BYTES_MAX];
     while let Ok((length, file)) = passing::receive(socket, &mut buffer) {
         let request = buffer.get(..length).and_then(|bytes| Request::decode(bytes).ok());
         // Nothing of the agent looks like this, the end of the socket included.
@@ -90,21 +100,23 @@ fn work(socket: BorrowedFd<'_>) {
 ///
 /// # Errors
 /// When any but Landlock, which older kernels lack, is refused.
-pub fn confine(agent: u32) -> Result<bool, ConfineError> {
-    limit()?;
+pub fn confine(role: Role, agent: u32) -> Result<bool, ConfineError> {
+    limit(role)?;
     become_nobody(agent)?;
     let landlock = landlock()?;
-    apply_filter(&filter()?).map_err(cannot("fence off system calls"))?;
+    apply_filter(&filter(role)?).map_err(cannot("fence off system calls"))?;
     Ok(landlock)
 }
 
-fn limit() -> Result<(), ConfineError> {
-    let pages = std::fs::read_to_string("/proc/self/statm").map_err(cannot("see its own size"))?;
-    let pages: u64 = pages.split(' ').next().and_then(|pages| pages.parse().ok()).unwrap_or(0);
+fn limit(role: Role) -> Result<(), ConfineError> {
+    let sizes = std::fs::read_to_string("/proc/self/statm").map_err(cannot("see its own size"))?;
     let page = nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten();
-    let now = pages.saturating_mul(u64::try_from(page.unwrap_or(4096)).unwrap_or(4096));
+    let page = u64::try_from(page.unwrap_or(4096)).unwrap_or(4096);
+    // In pages: all of it first, data and stack as the sixth.
+    let size = |index| sizes.split(' ').nth(index).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * page;
     for (resource, limit) in [
-        (Resource::RLIMIT_AS, now + MEMORY_MORE),
+        (Resource::RLIMIT_AS, size(0) + role.data_more() + role.reserved()),
+        (Resource::RLIMIT_DATA, size(5) + role.data_more()),
         (Resource::RLIMIT_NOFILE, DESCRIPTORS),
         (Resource::RLIMIT_FSIZE, 0),
         (Resource::RLIMIT_CORE, 0),
@@ -150,7 +162,7 @@ fn landlock() -> Result<bool, ConfineError> {
 
 /// What is left is reading what it holds, answering, memory and the end. `statx` and its like are not among it: even
 /// whether a path exists is nothing it may ask.
-fn filter() -> Result<BpfProgram, ConfineError> {
+fn filter(role: Role) -> Result<BpfProgram, ConfineError> {
     let plain = [
         libc::SYS_read,
         libc::SYS_pread64,
@@ -175,6 +187,10 @@ fn filter() -> Result<BpfProgram, ConfineError> {
     ];
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = plain.into_iter().map(|call| (call, Vec::new())).collect();
     rules.insert(libc::SYS_mmap, vec![anonymous().map_err(cannot("fence off system calls"))?]);
+    if role.is_yara() {
+        // Its interpreter takes addresses first and makes memory of them later: never to be executed either.
+        rules.insert(libc::SYS_mprotect, vec![never_executed().map_err(cannot("fence off system calls"))?]);
+    }
     rules.insert(libc::SYS_fcntl, vec![asked_whether_open().map_err(cannot("fence off system calls"))?]);
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(cannot("fence off system calls"))?;
     SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)
@@ -187,6 +203,12 @@ fn filter() -> Result<BpfProgram, ConfineError> {
 fn asked_whether_open() -> Result<SeccompRule, seccompiler::BackendError> {
     let get = libc::F_GETFD as u64;
     SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, get)?])
+}
+
+#[allow(clippy::cast_sign_loss, reason = "bits of a mask")]
+fn never_executed() -> Result<SeccompRule, seccompiler::BackendError> {
+    let execute = libc::PROT_EXEC as u64;
+    SeccompRule::new(vec![SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(execute), 0)?])
 }
 
 /// Memory of no file, never to be executed.

@@ -9,8 +9,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::child::{Failure, Worker};
-use super::protocol::{Kind, Measured, Request};
+use super::child::{Answer, Failure, Worker};
+use super::compile::YaraSet;
+use super::limit::Limit;
+use super::protocol::{Kind, Region, Request};
+use super::role::Role;
 use super::waiting::Waiting;
 
 /// A worker that cannot be started or dies at once is tried again after so long, doubled each time up to the second.
@@ -19,10 +22,21 @@ const AGAIN_LAST: Duration = Duration::from_secs(30);
 /// Workers that hang in the kernel and cannot be ended; with as many no further one is started until one is gone.
 const STUCK_MAX: usize = 4;
 
-pub const LOSS_TIMEOUT: &str = "worker.timeout";
-pub const LOSS_CRASH: &str = "worker.crash";
+/// A wait that only news ends.
+const FOREVER: Duration = Duration::from_secs(u32::MAX as u64);
+
+/// What its losses are called.
+#[derive(Clone, Copy)]
+pub struct LossNames {
+    pub timeout: &'static str,
+    pub crash: &'static str,
+    pub start: &'static str,
+}
+
 pub const LOSS_QUEUE: &str = "worker.queue";
-pub const LOSS_START: &str = "worker.start";
+/// Of those that measure.
+pub const MEASURE_LOSSES: LossNames =
+    LossNames { timeout: "worker.timeout", crash: "worker.crash", start: "worker.start" };
 
 /// Where the results go; false when nobody takes them any more.
 pub type Deliver = Arc<dyn Fn(Done) -> bool + Send + Sync>;
@@ -33,6 +47,8 @@ pub struct Job {
     pub kind: Kind,
     pub file: File,
     pub size: u64,
+    /// Of a process's memory.
+    pub regions: Vec<Region>,
     /// Who waits for this one alone; everybody else is told by [`Deliver`].
     pub waiting: Option<SyncSender<Done>>,
 }
@@ -40,24 +56,35 @@ pub struct Job {
 /// The file comes back, so that whoever asked can see whether it changed meanwhile.
 pub struct Done {
     pub id: u64,
+    pub kind: Kind,
     pub file: File,
-    pub result: Result<Measured, Failure>,
+    /// The rules that a scanner had.
+    pub rules: Option<Arc<YaraSet>>,
+    pub result: Result<Answer, Failure>,
 }
 
 #[derive(Clone)]
 pub struct Settings {
     /// The agent's own binary.
     pub program: PathBuf,
+    pub role: Role,
     pub background: bool,
-    /// The longest that one job may take.
-    pub within: Duration,
+    /// Without work for so long the worker ends, and the next job starts another; else there is always one.
+    pub idle: Option<Duration>,
+    /// Of one job.
+    pub limit: Limit,
     /// No file has more bytes than this.
     pub bytes_max: u64,
+    pub losses: LossNames,
 }
 
 #[derive(Default)]
 struct State {
     waiting: Waiting,
+    /// What a scanner is to scan with from now on; until they come its jobs wait.
+    rules: Option<Arc<YaraSet>>,
+    /// The worker at hand has other rules.
+    outdated: bool,
     worker: Option<u32>,
     ended: bool,
 }
@@ -95,6 +122,7 @@ impl Lane {
             deliver,
             losses,
             worker: None,
+            rules: None,
             stuck: Vec::new(),
             again: AGAIN_FIRST,
             said: false,
@@ -113,10 +141,25 @@ impl Lane {
         true
     }
 
+    /// Other rules, from the next job on.
+    pub fn set_rules(&self, rules: Arc<YaraSet>) {
+        let mut state = self.queue.lock();
+        state.rules = Some(rules);
+        state.outdated = true;
+        self.queue.change.notify_all();
+    }
+
     /// The worker that serves it now.
     pub fn worker(&self) -> Option<u32> {
         self.queue.lock().worker
     }
+}
+
+enum Next {
+    Job(Job),
+    /// The worker at hand is not needed, or has other rules than the next job.
+    Release,
+    End,
 }
 
 struct Feeder {
@@ -125,6 +168,8 @@ struct Feeder {
     deliver: Deliver,
     losses: Losses,
     worker: Option<Worker>,
+    /// That it holds.
+    rules: Option<Arc<YaraSet>>,
     stuck: Vec<Child>,
     again: Duration,
     said: bool,
@@ -132,21 +177,27 @@ struct Feeder {
 
 impl Feeder {
     fn run(&mut self) {
-        while self.ready() {
-            let Some(job) = self.next() else { break };
-            if !self.work(job) {
-                break;
+        // Where it matters how soon, it is started before there is work.
+        while self.settings.idle.is_some() || self.ready() {
+            match self.next() {
+                Next::Job(job) => {
+                    if !self.work(job) {
+                        break;
+                    }
+                }
+                Next::Release => self.give_up(),
+                Next::End => break,
             }
         }
         self.give_up();
     }
 
-    /// Started before there is work, so that whoever is in a hurry does not wait for it. False: the lane ends.
+    /// There is a worker. False: the lane ends.
     fn ready(&mut self) -> bool {
         while self.worker.is_none() {
             self.stuck.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
             if self.stuck.len() < STUCK_MAX {
-                match Worker::start(&self.settings.program, self.settings.background) {
+                match self.start() {
                     Ok(worker) => {
                         self.queue.lock().worker = Some(worker.pid());
                         self.worker = Some(worker);
@@ -154,7 +205,7 @@ impl Feeder {
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the worker that reads files does not start");
-                        self.lost(LOSS_START);
+                        self.lost(self.settings.losses.start);
                     }
                 }
             }
@@ -163,10 +214,33 @@ impl Feeder {
             }
         }
         if let Some(worker) = self.worker.as_ref().filter(|_| !self.said) {
-            tracing::info!(pid = worker.pid(), landlock = worker.landlock, "a confined worker reads files");
+            tracing::info!(
+                pid = worker.pid(),
+                landlock = worker.landlock,
+                "a confined worker {}s files",
+                self.settings.role.word()
+            );
             self.said = true;
         }
         !self.queue.lock().ended
+    }
+
+    fn start(&mut self) -> std::io::Result<Worker> {
+        let Settings { program, role, background, limit, .. } = &self.settings;
+        let worker = Worker::start(program, *role, *background)?;
+        self.rules = {
+            let mut state = self.queue.lock();
+            state.outdated = false;
+            state.rules.clone()
+        };
+        if let Some(rules) = &self.rules
+            && let Err(error) = worker.load(rules, *limit)
+        {
+            // One that hangs with rules that nobody else has is left to its end.
+            drop(worker.end());
+            return Err(error);
+        }
+        Ok(worker)
     }
 
     /// Waits before the next start; false when the lane ended meanwhile.
@@ -184,39 +258,55 @@ impl Feeder {
         false
     }
 
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Next {
+        let idle = self.settings.idle.filter(|_| self.worker.is_some());
+        let until = idle.map(|idle| Instant::now() + idle);
         let mut state = self.queue.lock();
         loop {
             if state.ended {
-                return None;
+                return Next::End;
             }
-            if let Some(job) = state.waiting.take() {
-                return Some(job);
+            if std::mem::take(&mut state.outdated) && self.worker.is_some() {
+                return Next::Release;
             }
-            state = self.queue.change.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let can = self.settings.role != Role::Scan || state.rules.is_some();
+            if let Some(job) = can.then(|| state.waiting.take()).flatten() {
+                return Next::Job(job);
+            }
+            let left = until.map_or(FOREVER, |until| until.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return Next::Release;
+            }
+            state = self.queue.change.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// False when nobody takes results any more.
     fn work(&mut self, job: Job) -> bool {
-        let request = Request { id: job.id, kind: job.kind, bytes_max: self.settings.bytes_max };
-        let mut result = self.ask(request, &job.file);
+        if !self.ready() {
+            return false;
+        }
+        // A scanner makes room for as much as it may read.
+        let scan = self.settings.role == Role::Scan;
+        let bytes_max = if scan { job.size.min(self.settings.bytes_max) } else { self.settings.bytes_max };
+        let request = Request { id: job.id, kind: job.kind, bytes_max, regions: job.regions };
+        let mut result = self.ask(&request, &job.file);
         if result == Err(Failure::Gone) {
             // It died while it had nothing to do: the file is not to blame.
-            self.renew(LOSS_CRASH);
+            self.renew(self.settings.losses.crash);
             if !self.ready() {
                 return false;
             }
-            result = self.ask(request, &job.file);
+            result = self.ask(&request, &job.file);
         }
         match result {
             Ok(_) => self.again = AGAIN_FIRST,
             Err(Failure::Unreadable) => {}
-            Err(Failure::Timeout) => self.renew(LOSS_TIMEOUT),
-            Err(Failure::Crash | Failure::Gone) => self.renew(LOSS_CRASH),
+            Err(Failure::Timeout) => self.renew(self.settings.losses.timeout),
+            Err(Failure::Crash | Failure::Gone) => self.renew(self.settings.losses.crash),
         }
         let crashed = matches!(result, Err(Failure::Crash | Failure::Gone));
-        let done = Done { id: job.id, file: job.file, result };
+        let done = Done { id: job.id, kind: job.kind, file: job.file, rules: self.rules.clone(), result };
         let taken = match job.waiting {
             // Whoever waited may have given up.
             Some(waiting) => {
@@ -229,8 +319,8 @@ impl Feeder {
         taken && (!crashed || self.pause())
     }
 
-    fn ask(&self, request: Request, file: &File) -> Result<Measured, Failure> {
-        self.worker.as_ref().map_or(Err(Failure::Gone), |worker| worker.ask(request, file, self.settings.within))
+    fn ask(&self, request: &Request, file: &File) -> Result<Answer, Failure> {
+        self.worker.as_ref().map_or(Err(Failure::Gone), |worker| worker.ask(request, file, self.settings.limit))
     }
 
     fn renew(&mut self, loss: &'static str) {

@@ -2,10 +2,16 @@
 //! Never: choosing files: whoever asks has opened the very file that is meant.
 
 mod child;
+mod compile;
 pub mod confined;
 mod lane;
+mod limit;
 mod measure;
 mod protocol;
+mod role;
+mod scan;
+mod scanner;
+mod sealed;
 mod waiting;
 
 use std::fs::File;
@@ -16,13 +22,17 @@ use std::time::Duration;
 
 use picket_model::{LossCount, Sha256};
 
-pub use child::Failure;
+pub use child::{Answer, Failure};
+pub use compile::{COMPILE_WITHIN, CompileError, YaraSet, compile};
 pub use lane::{Deliver, Done, LOSS_QUEUE};
-use lane::{Job, Lane, Losses, Settings};
-pub use protocol::{Kind, Measured};
+use lane::{Job, Lane, Losses, MEASURE_LOSSES, Settings};
+use limit::Limit;
+pub use protocol::{Kind, Measured, REGIONS_MAX, Region};
+pub use role::Role;
+pub use scanner::{SCAN_BYTES_MAX, Scanner, ScannerOptions};
 
 /// The same program as runs now, whatever stands at its path.
-const OWN_PROGRAM: &str = "/proc/self/exe";
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Larger files are not read: some second of work for the worker.
 pub const FILE_BYTES_MAX: u64 = 64 << 20;
 /// The largest file from a slow disk, on a host that has other things to do.
@@ -69,7 +79,16 @@ impl Pool {
         let losses = Losses::default();
         let lane = |name: &str, background| {
             let Options { program, within, bytes_max } = options;
-            let settings = Settings { program: program.clone(), background, within: *within, bytes_max: *bytes_max };
+            let settings = Settings {
+                program: program.clone(),
+                role: Role::Measure,
+                background,
+                // Detections and acts hang on digests.
+                idle: None,
+                limit: Limit::Elapsed(*within),
+                bytes_max: *bytes_max,
+                losses: MEASURE_LOSSES,
+            };
             Lane::start(name, settings, Deliver::clone(deliver), Losses::clone(&losses))
         };
         Ok(Self {
@@ -88,7 +107,7 @@ impl Pool {
     /// False where there is no room: it was not taken, and the caller counts it.
     #[must_use]
     pub fn submit(&self, id: u64, kind: Kind, file: File, size: u64, urgency: Urgency) -> bool {
-        let job = Job { id, kind, file, size, waiting: None };
+        let job = Job { id, kind, file, size, regions: Vec::new(), waiting: None };
         match urgency {
             Urgency::Later => self.background.submit(job, false),
             Urgency::Soon => self.background.submit(job, true),
@@ -100,11 +119,14 @@ impl Pool {
     #[must_use]
     pub fn digest(&self, file: File, size: u64, within: Duration) -> Option<Sha256> {
         let (waiting, result) = sync_channel(1);
-        let job = Job { id: 0, kind: Kind::Digest, file, size, waiting: Some(waiting) };
+        let job = Job { id: 0, kind: Kind::Digest, file, size, regions: Vec::new(), waiting: Some(waiting) };
         if !self.front.submit(job, true) {
             return None;
         }
-        result.recv_timeout(within).ok()?.result.ok().map(|measured| measured.sha256)
+        match result.recv_timeout(within).ok()?.result {
+            Ok(Answer::Measured(measured)) => Some(measured.sha256),
+            _ => None,
+        }
     }
 
     /// The processes that serve now, background first.
@@ -116,7 +138,11 @@ impl Pool {
     /// Counts since the last call.
     #[must_use]
     pub fn take_losses(&self) -> Vec<LossCount> {
-        let lost = std::mem::take(&mut *self.losses.lock().unwrap_or_else(PoisonError::into_inner));
-        lost.into_iter().map(|(place, count)| LossCount { place: place.to_owned(), count }).collect()
+        taken(&self.losses)
     }
+}
+
+fn taken(losses: &Losses) -> Vec<LossCount> {
+    let lost = std::mem::take(&mut *losses.lock().unwrap_or_else(PoisonError::into_inner));
+    lost.into_iter().map(|(place, count)| LossCount { place: place.to_owned(), count }).collect()
 }

@@ -1,8 +1,14 @@
 //! Owns: what the agent and its confined worker say to one another, byte for byte.
 //! Never: trusting it: the worker may be in other hands, so every length is checked and every text is looked at.
 
+mod found;
+mod rest;
+
 use picket_model::Sha256;
+use picket_yara::Found;
 use thiserror::Error;
+
+use self::rest::{Rest, put};
 
 /// The longest TLSH there is, with its `T1`.
 const TLSH_BYTES: usize = 72;
@@ -12,9 +18,17 @@ pub const HEADER_BYTES: usize = 32;
 pub const CONTENT_BYTES: usize = 16 * 1024;
 /// A reason in words.
 const REASON_BYTES: usize = 512;
-const REQUEST_BYTES: usize = 17;
-/// Room for the longest reply: a script's content and some 300 bytes of fields.
-pub const REPLY_BYTES_MAX: usize = CONTENT_BYTES + 1024;
+const REQUEST_BYTES: usize = 19;
+/// Mappings of one process that are looked at; programs with more have them in the tens of thousands, all alike.
+pub const REGIONS_MAX: usize = 2048;
+/// Room for the longest request: one with all its regions.
+pub const REQUEST_BYTES_MAX: usize = REQUEST_BYTES + REGIONS_MAX * 16;
+/// What is sent at once of something longer: well below what a socket takes in one message.
+pub const PART_BYTES: usize = 32 * 1024;
+/// Errors in rules, in words, as far as they go.
+pub const BROKEN_BYTES: usize = 16 * 1024;
+/// Room for the longest reply: a part, a script's content or what was found, and some 300 bytes of fields.
+pub const REPLY_BYTES_MAX: usize = PART_BYTES + 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[error("the message is not one that the agent and its worker exchange")]
@@ -29,15 +43,31 @@ pub enum Kind {
     Digest,
     /// Its SHA-256 and how it begins.
     Script,
+    /// Compiled rules, for what comes after.
+    Rules,
+    /// Which rules it meets.
+    Scan,
+    /// Which rules the memory of a process meets, in the regions that the request names.
+    Memory,
+    /// The texts of rules, to be compiled.
+    Compile,
+}
+
+/// Part of a process's memory, from address to address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Region {
+    pub start: u64,
+    pub end: u64,
 }
 
 /// An open file goes with it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     pub id: u64,
     pub kind: Kind,
     /// More bytes than this are not read.
     pub bytes_max: u64,
+    pub regions: Vec<Region>,
 }
 
 /// What a file holds. Beyond size and SHA-256 only what was asked for is filled.
@@ -68,6 +98,25 @@ pub enum Reply {
     Failed {
         id: u64,
     },
+    /// It holds these rules now.
+    Loaded {
+        rules: u32,
+    },
+    /// What was found in so many bytes.
+    Scanned {
+        id: u64,
+        bytes: u64,
+        found: Vec<Found>,
+    },
+    /// The next bytes of what it has compiled.
+    Part(Vec<u8>),
+    /// All of it was told: first so many bytes of description, then the set.
+    Compiled {
+        described: u64,
+        set: u64,
+    },
+    /// The rules have errors: these.
+    Broken(String),
 }
 
 impl Request {
@@ -78,9 +127,19 @@ impl Request {
             Kind::Fingerprint => 1,
             Kind::Digest => 2,
             Kind::Script => 3,
+            Kind::Rules => 4,
+            Kind::Scan => 5,
+            Kind::Memory => 6,
+            Kind::Compile => 7,
         });
         bytes.extend(self.id.to_le_bytes());
         bytes.extend(self.bytes_max.to_le_bytes());
+        let regions = self.regions.get(..REGIONS_MAX).unwrap_or(&self.regions);
+        bytes.extend(u16::try_from(regions.len()).unwrap_or(u16::MAX).to_le_bytes());
+        for Region { start, end } in regions {
+            bytes.extend(start.to_le_bytes());
+            bytes.extend(end.to_le_bytes());
+        }
         bytes
     }
 
@@ -92,11 +151,21 @@ impl Request {
             1 => Kind::Fingerprint,
             2 => Kind::Digest,
             3 => Kind::Script,
+            4 => Kind::Rules,
+            5 => Kind::Scan,
+            6 => Kind::Memory,
+            7 => Kind::Compile,
             _ => return Err(Garbled),
         };
-        let request = Self { id: rest.number()?, kind, bytes_max: rest.number()? };
+        let (id, bytes_max) = (rest.number()?, rest.number()?);
+        let count = usize::from(rest.short()?);
+        if count > REGIONS_MAX {
+            return Err(Garbled);
+        }
+        let region = |_| Ok(Region { start: rest.number()?, end: rest.number()? });
+        let regions = (0..count).map(region).collect::<Result<Vec<_>, _>>()?;
         rest.end()?;
-        Ok(request)
+        Ok(Self { id, kind, bytes_max, regions })
     }
 }
 
@@ -125,6 +194,29 @@ impl Reply {
                 bytes.push(4);
                 bytes.extend(id.to_le_bytes());
             }
+            Self::Loaded { rules } => {
+                bytes.push(5);
+                bytes.extend(rules.to_le_bytes());
+            }
+            Self::Scanned { id, bytes: read, found } => {
+                bytes.push(6);
+                bytes.extend(id.to_le_bytes());
+                bytes.extend(read.to_le_bytes());
+                found::put_all(&mut bytes, found);
+            }
+            Self::Part(part) => {
+                bytes.push(7);
+                put(&mut bytes, part, PART_BYTES);
+            }
+            Self::Compiled { described, set } => {
+                bytes.push(8);
+                bytes.extend(described.to_le_bytes());
+                bytes.extend(set.to_le_bytes());
+            }
+            Self::Broken(errors) => {
+                bytes.push(9);
+                put(&mut bytes, errors.as_bytes(), BROKEN_BYTES);
+            }
         }
         bytes
     }
@@ -138,6 +230,11 @@ impl Reply {
             2 => Self::Refused(String::from_utf8_lossy(rest.text(REASON_BYTES)?).into_owned()),
             3 => Self::Done { id: rest.number()?, measured: measured(&mut rest)? },
             4 => Self::Failed { id: rest.number()? },
+            5 => Self::Loaded { rules: u32::from_le_bytes(rest.array()?) },
+            6 => Self::Scanned { id: rest.number()?, bytes: rest.number()?, found: found::take_all(&mut rest)? },
+            7 => Self::Part(rest.text(PART_BYTES)?.to_vec()),
+            8 => Self::Compiled { described: rest.number()?, set: rest.number()? },
+            9 => Self::Broken(String::from_utf8_lossy(rest.text(BROKEN_BYTES)?).into_owned()),
             _ => return Err(Garbled),
         };
         rest.end()?;
@@ -161,48 +258,6 @@ fn measured(rest: &mut Rest<'_>) -> Result<Measured, Garbled> {
     let header = rest.text(HEADER_BYTES)?.to_vec();
     let content = rest.text(CONTENT_BYTES)?.to_vec();
     Ok(Measured { size, sha256, md5, tlsh, entropy_millibits, header, content })
-}
-
-/// A length in two bytes, then as many bytes of `part`, at most `max`.
-fn put(bytes: &mut Vec<u8>, part: &[u8], max: usize) {
-    let part = part.get(..max).unwrap_or(part);
-    // No limit here is above two bytes' worth.
-    bytes.extend(u16::try_from(part.len()).unwrap_or(u16::MAX).to_le_bytes());
-    bytes.extend(part);
-}
-
-struct Rest<'a>(&'a [u8]);
-
-impl<'a> Rest<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Garbled> {
-        let (part, rest) = self.0.split_at_checked(count).ok_or(Garbled)?;
-        self.0 = rest;
-        Ok(part)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Garbled> {
-        self.take(N)?.try_into().map_err(|_| Garbled)
-    }
-
-    fn byte(&mut self) -> Result<u8, Garbled> {
-        Ok(self.array::<1>()?[0])
-    }
-
-    fn number(&mut self) -> Result<u64, Garbled> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-
-    fn text(&mut self, max: usize) -> Result<&'a [u8], Garbled> {
-        let length = usize::from(u16::from_le_bytes(self.array()?));
-        if length > max {
-            return Err(Garbled);
-        }
-        self.take(length)
-    }
-
-    fn end(&self) -> Result<(), Garbled> {
-        if self.0.is_empty() { Ok(()) } else { Err(Garbled) }
-    }
 }
 
 #[cfg(test)]

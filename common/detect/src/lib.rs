@@ -26,7 +26,7 @@ pub use detector::{Detector, Lenient};
 pub use error::RuleError;
 pub use indicator::{Gathering, IndicatorSource, Indicators, ListError, ListKind, ListReader, ListWriter};
 pub use inventory::{Inventory, ResponseClass, Tier, Volume};
-pub use pack::{pack, pack_tests};
+pub use pack::{pack, pack_tests, yara_pack};
 pub use rule::{EventHost, Exception, Hit, Rule, RuleSource, Scope, Subject};
 pub use sigma::binding::Placeholders;
 pub use sigma::record::{FieldId, Record, Text};

@@ -1,4 +1,4 @@
-//! Owns: the shipped rule pack and its cases, embedded in the binary.
+//! Owns: the shipped rules and their cases, embedded in the binary: Sigma, and the few YARA rules beside it.
 //! Never: reading a file at run time.
 
 use crate::rule::RuleSource;
@@ -22,4 +22,18 @@ pub fn pack_tests() -> Vec<RuleSource> {
 
 fn sources(files: &[(&str, &str)]) -> Vec<RuleSource> {
     files.iter().map(|(file, text)| RuleSource { file: (*file).to_owned(), text: (*text).to_owned() }).collect()
+}
+
+const YARA: &[(&str, &str)] = &[
+    ("miner.yar", include_str!("../rules/yara/miner.yar")),
+    ("packed_elf.yar", include_str!("../rules/yara/packed_elf.yar")),
+    ("reverse_shell.yar", include_str!("../rules/yara/reverse_shell.yar")),
+    ("test_file.yar", include_str!("../rules/yara/test_file.yar")),
+    ("webshell.yar", include_str!("../rules/yara/webshell.yar")),
+];
+
+/// The shipped YARA rules; `picket-yara` compiles them.
+#[must_use]
+pub fn yara_pack() -> Vec<RuleSource> {
+    sources(YARA)
 }

@@ -158,4 +158,10 @@ pub enum CommandKind {
         principal: Principal,
         note: String,
     },
+    /// Looks through the memory of a process for the YARA rules in force. It changes nothing.
+    ScanMemory {
+        pid: u32,
+        principal: Principal,
+        note: String,
+    },
 }

@@ -21,7 +21,7 @@ pub enum Conservative {
     Watch,
 }
 
-/// One Sigma document with the name by which its errors are reported.
+/// One Sigma document, or one file of YARA rules, with the name by which its errors are reported.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleText {
@@ -95,6 +95,9 @@ pub struct Bundle {
     pub policies: String,
     #[serde(default)]
     pub rules: Vec<RuleText>,
+    /// Files of YARA rules. Left out where there is none: agents that do not know of them yet take such a bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub yara: Vec<RuleText>,
     #[serde(default)]
     pub indicators: IndicatorTexts,
     /// Indicators beyond what fits in here. The bundle is in force once they are there. Left out where there is none.
@@ -134,6 +137,18 @@ impl Bundle {
     #[must_use]
     pub fn sign(&self, key: &SigningKey) -> Vec<u8> {
         envelope::sign(self, key)
+    }
+
+    /// What stays of it while it is in force: megabytes of text are compiled once and then of no use.
+    #[must_use]
+    pub fn without_texts(&self) -> Self {
+        Self {
+            policies: String::new(),
+            rules: Vec::new(),
+            yara: Vec::new(),
+            indicators: IndicatorTexts::default(),
+            ..self.clone()
+        }
     }
 
     /// The instant at which the conservative mode begins.

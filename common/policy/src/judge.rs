@@ -94,13 +94,14 @@ impl Authority {
     /// Does not fail today: a `Verified` carries its compiled policies. Callers stay ready for it.
     pub fn new(verified: &Verified) -> Result<Self, BundleError> {
         Ok(Self {
-            bundle: verified.bundle.clone(),
+            bundle: verified.bundle.without_texts(),
             policies: verified.policies.clone(),
             spent: Spent::default(),
             halt: None,
         })
     }
 
+    /// Without its texts.
     #[must_use]
     pub const fn bundle(&self) -> &Bundle {
         &self.bundle

@@ -16,6 +16,12 @@ pub const POLICIES_BYTES_MAX: usize = 256 * 1024;
 pub const RULES_MAX: usize = 2_000;
 /// One Sigma document; the largest public ones have 20 KiB.
 pub const RULE_BYTES_MAX: usize = 64 * 1024;
+/// Files of YARA rules.
+pub const YARA_FILES_MAX: usize = 2_000;
+/// One of them; public collections of thousands of rules are one text each.
+pub const YARA_FILE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// All of them together: Sigma rules and indicators must find room beside them.
+pub const YARA_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Indicators of all kinds together: a hash set of them takes about 8 MB of the agent's 60.
 pub const INDICATORS_MAX: usize = 50_000;
 /// One indicator: a domain has 253 bytes, a digest 64.
@@ -60,6 +66,7 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     lease("lease_ms", bundle.lease_ms, LEASE_MS_MIN, LEASE_MS_MAX)?;
     at_most("policies in bytes", bundle.policies.len(), POLICIES_BYTES_MAX)?;
     rules(bundle)?;
+    yara(bundle)?;
     indicators(bundle)?;
     lists(bundle)?;
     for (what, paths) in [
@@ -111,6 +118,15 @@ fn rules(bundle: &Bundle) -> Result<(), BundleError> {
         at_most(&format!("rule {} in bytes", rule.file), rule.text.len(), RULE_BYTES_MAX)?;
     }
     Ok(())
+}
+
+fn yara(bundle: &Bundle) -> Result<(), BundleError> {
+    at_most("YARA files", bundle.yara.len(), YARA_FILES_MAX)?;
+    for file in &bundle.yara {
+        at_most("the name of a YARA file in bytes", file.file.len(), PATH_BYTES_MAX)?;
+        at_most(&format!("YARA file {} in bytes", file.file), file.text.len(), YARA_FILE_BYTES_MAX)?;
+    }
+    at_most("YARA rules in bytes", bundle.yara.iter().map(|file| file.text.len()).sum(), YARA_BYTES_MAX)
 }
 
 fn indicators(bundle: &Bundle) -> Result<(), BundleError> {

@@ -68,6 +68,7 @@ impl Bundle {
             conservative: settings.conservative,
             policies: policies.to_owned(),
             rules: Vec::new(),
+            yara: Vec::new(),
             indicators: settings.indicators,
             indicator_lists: Vec::new(),
             budgets: settings.budgets,

@@ -3,6 +3,7 @@
 
 mod borrowed;
 mod kinds;
+mod later;
 
 use std::sync::Arc;
 

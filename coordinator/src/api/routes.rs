@@ -13,7 +13,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Analyst;
-use super::service::{Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, Service, Status};
+use super::service::{
+    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, ScanRequest, Service, Status,
+};
 
 /// A bundle with its rules and indicators, as the agents' downlink takes it.
 const BODY_BYTES_MAX: usize = picket_wire::limits::DOWNLINK_FRAME_BYTES_MAX;
@@ -32,6 +34,7 @@ pub fn routes() -> Router<Arc<dyn Service>> {
         .route("/v1/hosts/{id}", get(|State(s): Svc, id: Id| with(id, move |id: HostId| s.host(id))))
         .route("/v1/hosts/{id}/isolate", post(isolate))
         .route("/v1/hosts/{id}/contain", post(contain))
+        .route("/v1/hosts/{id}/scan", post(scan))
         .route(
             "/v1/hosts/{id}/release",
             post(|s: Svc, who: Who, id: Id, body: Body<Note>| {
@@ -192,6 +195,13 @@ async fn contain(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body
     let Json(request) = body.map_err(invalid)?;
     short(&request.note)?;
     call(move || s.contain(&who, host, request)).await
+}
+
+async fn scan(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body<ScanRequest>) -> Json2 {
+    let host: HostId = parse(id)?;
+    let Json(request) = body.map_err(invalid)?;
+    short(&request.note)?;
+    call(move || s.scan(&who, host, request)).await
 }
 
 async fn apply_policy(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {

@@ -97,6 +97,14 @@ pub struct ContainRequest {
     pub note: String,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScanRequest {
+    pub pid: u32,
+    #[serde(default)]
+    pub note: String,
+}
+
 /// `who` is the analyst whose token came with the request. Methods may block on the disk.
 pub trait Service: Send + Sync {
     fn analyst(&self, token: &str) -> Option<String>;
@@ -121,6 +129,7 @@ pub trait Service: Send + Sync {
     fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer;
     fn contain(&self, who: &str, host: HostId, request: ContainRequest) -> Answer;
     fn release(&self, who: &str, host: HostId, note: &str) -> Answer;
+    fn scan(&self, who: &str, host: HostId, request: ScanRequest) -> Answer;
     fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;
     fn halt(&self) -> Answer;

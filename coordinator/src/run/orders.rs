@@ -11,7 +11,7 @@ use serde_json::json;
 use super::desk::{Desk, now, unpoisoned};
 use super::lists::Taken;
 use super::rows::{self, ActionRow, CommandRow};
-use crate::api::{Answer, ContainRequest, IsolateRequest, Refused, Status};
+use crate::api::{Answer, ContainRequest, IsolateRequest, Refused, ScanRequest, Status};
 use crate::audit::Line;
 use crate::identity;
 use crate::respond::approve::ORDER_VALID_MS;
@@ -222,6 +222,16 @@ impl Desk {
         }
         let released: Result<Vec<_>, _> = isolations.iter().map(|id| self.order_undo(who, *id, note)).collect();
         Ok(json!({"released": released?}))
+    }
+
+    /// The host looks through a process's memory; what it finds comes as detections.
+    pub fn order_scan(&self, who: &str, host: HostId, request: &ScanRequest) -> Answer {
+        self.live_host(host)?;
+        let ScanRequest { pid, note } = request;
+        self.record(who, "scan_memory", &host.to_string(), &format!("process {pid}: {note}"))?;
+        let kind = CommandKind::ScanMemory { pid: *pid, principal: analyst(who), note: note.clone() };
+        self.send(host, order(kind), None)?;
+        Ok(json!({"host": host, "pid": pid, "ordered": now()}))
     }
 
     pub fn order_revoke(&self, who: &str, host: HostId, note: &str) -> Answer {

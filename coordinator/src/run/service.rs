@@ -5,7 +5,7 @@ use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 
 use super::desk::Desk;
 use super::secrets::token_key;
-use crate::api::{Answer, ContainRequest, Filter, IsolateRequest, Refused, Service};
+use crate::api::{Answer, ContainRequest, Filter, IsolateRequest, Refused, ScanRequest, Service};
 use crate::store::Table;
 
 impl Service for Desk {
@@ -91,6 +91,10 @@ impl Service for Desk {
 
     fn release(&self, who: &str, host: HostId, note: &str) -> Answer {
         self.order_release(who, host, note)
+    }
+
+    fn scan(&self, who: &str, host: HostId, request: ScanRequest) -> Answer {
+        self.order_scan(who, host, &request)
     }
 
     fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer {

@@ -41,6 +41,7 @@ impl Engine {
                 Err(error) => (false, error.to_string()),
             },
             Order::Deny { action, principal, note } => self.deny(action, &principal, &note),
+            Order::ScanMemory { process } => self.scan_memory(process),
         }
     }
 
@@ -59,10 +60,11 @@ impl Engine {
     pub fn prepared(&mut self, prepared: Prepared) -> (u64, bool, String) {
         let begun = Instant::now();
         match self.keeper.keep(prepared) {
-            Ok((Ready { authority, detector, interest }, put)) => {
+            Ok((Ready { authority, detector, yara, interest }, put)) => {
                 let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
                 self.decide.adopt(authority);
                 let before = self.detect.replace(detector);
+                self.set_yara(yara);
                 self.set_interest(&interest);
                 tracing::info!(us = begun.elapsed().as_micros(), "events waited while the bundle took over");
                 leave_behind(before, put);

@@ -28,6 +28,7 @@ impl Engine {
         for event in self.normalizer.settle(now()) {
             self.event(event);
         }
+        self.scan_read();
         self.watch_below();
         self.correlations();
         self.losses();
@@ -51,6 +52,7 @@ impl Engine {
         for event in self.normalizer.give_up() {
             self.event(event);
         }
+        self.scan.give_up();
         self.losses();
         tracing::info!("stopped: {why}");
         self.own_at(until, Activity::Agent { what: "stopped".to_owned(), detail: why.to_owned() });
@@ -84,6 +86,8 @@ impl Engine {
     fn losses(&mut self) {
         let mut counts = self.spool.take_losses();
         counts.extend(self.normalizer.take_losses());
+        counts.extend(self.scan.take_losses());
+        self.scan_notices();
         let (losses, windows) = self.detect.take_losses();
         counts.extend(losses);
         for LostWindows { rule, windows, from, to } in windows {
@@ -120,6 +124,7 @@ impl Engine {
             let bundle = authority.bundle();
             (bundle.version, bundle.name.clone(), bundle.lease_expires())
         });
+        let rules = self.detect.rules().saturating_add(u32::try_from(self.scan.rules()).unwrap_or(u32::MAX));
         let losses = self.lost.iter().map(|(place, count)| LossCount { place: place.clone(), count: *count }).collect();
         self.shared.change(|status| {
             status.time = now;
@@ -130,7 +135,7 @@ impl Engine {
             }
             status.conservative = conservative;
             status.isolated = self.containment.isolated();
-            status.rules = self.detect.rules();
+            status.rules = rules;
             status.exceptions_ended = self.detect.exceptions_ended(now);
             status.losses = losses;
             status.spooled = self.spool.backlog();

@@ -2,9 +2,14 @@
 //! Never: a worker.
 
 use picket_model::Sha256;
+use picket_yara::limits::{TOLD_OFFSETS_MAX, TOLD_RULES_MAX, TOLD_STRINGS_MAX};
+use picket_yara::{Found, MatchedString};
 use proptest::prelude::*;
 
-use super::{CONTENT_BYTES, Garbled, HEADER_BYTES, Kind, Measured, REPLY_BYTES_MAX, Reply, Request};
+use super::{
+    CONTENT_BYTES, Garbled, HEADER_BYTES, Kind, Measured, PART_BYTES, REGIONS_MAX, REPLY_BYTES_MAX, REQUEST_BYTES_MAX,
+    Region, Reply, Request,
+};
 
 fn measured() -> impl Strategy<Value = Measured> {
     (
@@ -27,11 +32,24 @@ fn measured() -> impl Strategy<Value = Measured> {
         })
 }
 
+fn found() -> impl Strategy<Value = Vec<Found>> {
+    let at = proptest::collection::vec(any::<u64>(), 0..=TOLD_OFFSETS_MAX);
+    let string =
+        ("\\$[a-z0-9_]{0,63}", at, any::<u32>()).prop_map(|(name, at, length)| MatchedString { name, at, length });
+    let rule = (any::<u32>(), proptest::collection::vec(string, 0..=TOLD_STRINGS_MAX));
+    proptest::collection::vec(rule.prop_map(|(rule, strings)| Found { rule, strings }), 0..=TOLD_RULES_MAX)
+}
+
 proptest! {
     #[test]
-    fn a_reply_is_read_as_it_was_written(id: u64, measured in measured()) {
+    fn a_reply_is_read_as_it_was_written(id: u64, measured in measured(), found in found()) {
         for reply in [
             Reply::Done { id, measured },
+            Reply::Scanned { id, bytes: id / 2, found },
+            Reply::Loaded { rules: 7 },
+            Reply::Part(vec![1; PART_BYTES]),
+            Reply::Compiled { described: id, set: 9 },
+            Reply::Broken("one.yar:1:1: no".to_owned()),
             Reply::Failed { id },
             Reply::Ready { landlock: id % 2 == 0 },
             Reply::Refused("no Landlock".to_owned()),
@@ -45,9 +63,14 @@ proptest! {
     }
 
     #[test]
-    fn a_request_is_read_as_it_was_written(id: u64, bytes_max: u64, kind in 0usize..3) {
-        let request = Request { id, kind: [Kind::Fingerprint, Kind::Digest, Kind::Script][kind], bytes_max };
-        prop_assert_eq!(Request::decode(&request.encode()), Ok(request));
+    fn a_request_is_read_as_it_was_written(id: u64, bytes_max: u64, kind in 0usize..7, regions in 0..=REGIONS_MAX) {
+        let kinds =
+            [Kind::Fingerprint, Kind::Digest, Kind::Script, Kind::Rules, Kind::Scan, Kind::Memory, Kind::Compile];
+        let regions = vec![Region { start: id, end: bytes_max }; regions];
+        let request = Request { id, kind: kinds[kind], bytes_max, regions };
+        let bytes = request.encode();
+        prop_assert!(bytes.len() <= REQUEST_BYTES_MAX);
+        prop_assert_eq!(Request::decode(&bytes), Ok(request));
     }
 
     #[test]

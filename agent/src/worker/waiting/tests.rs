@@ -7,7 +7,7 @@ use super::*;
 use crate::worker::Kind;
 
 fn job(id: u64, size: u64) -> Job {
-    Job { id, kind: Kind::Digest, file: File::open("/dev/null").unwrap(), size, waiting: None }
+    Job { id, kind: Kind::Digest, file: File::open("/dev/null").unwrap(), size, regions: Vec::new(), waiting: None }
 }
 
 /// After how many jobs number 0 comes, while another of one byte is asked for each time one is taken.

@@ -80,6 +80,8 @@ pub enum MemoryActivity {
     MakeExecutable,
     /// Memory without a file was mapped writable and executable at once.
     MapExecutable,
+    /// The agent looked through it for YARA rules, because somebody asked it to.
+    Scan,
 }
 
 impl MemoryActivity {
@@ -88,6 +90,7 @@ impl MemoryActivity {
         match self {
             Self::MakeExecutable => "make_executable",
             Self::MapExecutable => "map_executable",
+            Self::Scan => "scan",
         }
     }
 }

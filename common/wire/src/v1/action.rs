@@ -77,6 +77,7 @@ pub enum CommandKind {
     Act { action: Action },
     Undo { action: [u8; 16], principal: Principal, note: String },
     Deny { action: [u8; 16], principal: Principal, note: String },
+    ScanMemory { pid: u32, principal: Principal, note: String },
 }
 
 impl From<&model::ActionKind> for ActionKind {
@@ -247,6 +248,9 @@ impl From<&model::Command> for Command {
                 principal: principal.into(),
                 note: cut(note, TEXT_BYTES_MAX),
             },
+            M::ScanMemory { pid, principal, note } => {
+                CommandKind::ScanMemory { pid: *pid, principal: principal.into(), note: cut(note, TEXT_BYTES_MAX) }
+            }
         };
         Self { kind, issued: command.issued.0, expires: command.expires.0 }
     }
@@ -265,6 +269,11 @@ impl TryFrom<Command> for model::Command {
             },
             CommandKind::Deny { action, principal, note } => M::Deny {
                 action: model::ActionId::from_bytes(action),
+                principal: principal.try_into()?,
+                note: text("command.note", note, TEXT_BYTES_MAX)?,
+            },
+            CommandKind::ScanMemory { pid, principal, note } => M::ScanMemory {
+                pid,
                 principal: principal.try_into()?,
                 note: text("command.note", note, TEXT_BYTES_MAX)?,
             },

@@ -12,7 +12,7 @@ use crate::limits::{
 
 mirror!(ScriptSource { File, Argument, StandardInput });
 mirror!(ProcessAccess { Trace, ReadMemory, WriteMemory, Poke, TakeDescriptor });
-mirror!(MemoryActivity { MakeExecutable, MapExecutable });
+mirror!(MemoryActivity { MakeExecutable, MapExecutable, Scan });
 mirror!(PrivilegeKind { SetUser, SetGroup, SetCapabilities, EnterNamespace, NewNamespace });
 mirror!(MountActivity { Mount, Unmount, ChangeRoot, PivotRoot });
 mirror!(KernelOperation { SetTime, LoadKexec, SetParameter, Keyring, IoUring });

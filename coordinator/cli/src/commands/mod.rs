@@ -19,6 +19,7 @@ pub mod policy;
 pub mod release;
 pub mod revoke;
 pub mod rules;
+pub mod scan;
 pub mod status;
 pub mod token;
 pub mod undo;

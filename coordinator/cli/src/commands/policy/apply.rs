@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use picket_policy::{SHIPPED, limits};
+use picket_policy::{RuleText, SHIPPED, limits};
 
 use super::indicators::{self, Named};
-use super::rules;
 use super::sign::{self, Chosen};
+use super::{rules, yara};
 use crate::Context;
 use crate::api::Api;
 use crate::failure::Failure;
@@ -35,6 +35,12 @@ pub struct Args {
     /// File of indicators for a shipped bundle, one a line; KIND as for `picket policy sign`; may be repeated
     #[arg(long, value_name = "KIND=FILE", value_parser = indicators::parse)]
     indicators: Vec<Named>,
+    /// Folder with YARA rules (*.yar) for a shipped bundle; may be repeated
+    #[arg(long, value_name = "DIR")]
+    yara: Vec<PathBuf>,
+    /// The YARA rules that come with Picket, for a shipped bundle
+    #[arg(long)]
+    shipped_yara: bool,
     /// How long a shipped bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
@@ -68,7 +74,8 @@ fn signed_here(name: &str, args: &Args, context: &Context, api: &Api) -> Result<
     })?;
     let version = value::number(&api.get("/v1/policy", &[])?, "/version").saturating_add(1);
     let lists = indicators::read(&args.indicators)?;
-    let chosen = Chosen { rules: rules::chosen(&args.rules)?, lists: sign::named(&lists) };
+    let yara = yara::chosen(&args.yara, args.shipped_yara)?;
+    let chosen = Chosen { rules: rules::chosen(&args.rules)?, yara, lists: sign::named(&lists) };
     indicators::send(api, &lists)?;
     sign::finished(sign::from_shipped(name)?, &key, version, args.lease, chosen).map(|(_, bytes)| bytes)
 }
@@ -78,17 +85,19 @@ pub fn beside(token_file: &Path) -> PathBuf {
 }
 
 fn from_file(args: &Args, api: &Api) -> Result<Vec<u8>, Failure> {
-    let rules = !args.rules.is_empty() || !args.indicators.is_empty();
+    let rules = !args.rules.is_empty() || !args.indicators.is_empty() || !args.yara.is_empty() || args.shipped_yara;
     if args.key.is_some() || args.lease.is_some() || rules {
         return Err(Failure::usage(
             format!(
-                "{} is signed already: --key, --lease, --rules and --indicators are for shipped bundles",
+                "{} is signed already: --key, --lease, --rules, --yara and --indicators are for shipped bundles",
                 args.bundle.display()
             ),
             format!("leave them out, or name one of {}", SHIPPED.join(", ")),
         ));
     }
     let signed = files::read(&args.bundle, limits::BUNDLE_BYTES_MAX as u64)?;
+    // The coordinator has no engine for them, and every host would refuse the bundle.
+    yara::check(&sign::stated::<Vec<RuleText>>(&signed, "yara").unwrap_or_default())?;
     indicators::send_beside(api, &args.bundle, &signed)?;
     Ok(signed)
 }

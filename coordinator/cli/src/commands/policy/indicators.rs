@@ -10,6 +10,7 @@ use picket_model::Sha256;
 use picket_policy::{ListRef, limits};
 use sha2::Digest;
 
+use super::sign::stated;
 use crate::api::Api;
 use crate::failure::Failure;
 use crate::files;
@@ -115,7 +116,7 @@ pub fn write_beside(bundle: &Path, lists: &[List]) -> Result<(), Failure> {
 
 /// Hands the coordinator the lists of a bundle that lie beside its file; it says itself which are wanting.
 pub fn send_beside(api: &Api, bundle: &Path, signed: &[u8]) -> Result<(), Failure> {
-    for named in named_in(signed) {
+    for named in stated::<Vec<ListRef>>(signed, "indicator_lists").unwrap_or_default() {
         let path = folder(bundle).join(named.sha256.to_string());
         if path.exists() {
             api.post_bytes("/v1/lists", &files::read(&path, limits::LIST_BYTES_MAX)?)?;
@@ -126,14 +127,6 @@ pub fn send_beside(api: &Api, bundle: &Path, signed: &[u8]) -> Result<(), Failur
 
 pub fn send(api: &Api, lists: &[List]) -> Result<(), Failure> {
     lists.iter().try_for_each(|list| api.post_bytes("/v1/lists", &list.bytes).map(drop))
-}
-
-/// What a bundle says of its lists, before anybody has checked its signature: the coordinator does.
-fn named_in(signed: &[u8]) -> Vec<ListRef> {
-    let envelope: Option<serde_json::Value> = serde_json::from_slice(signed).ok();
-    let body = envelope.as_ref().and_then(|envelope| envelope["body"].as_str());
-    let body: Option<serde_json::Value> = body.and_then(|body| serde_json::from_str(body).ok());
-    body.and_then(|body| serde_json::from_value(body["indicator_lists"].clone()).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]

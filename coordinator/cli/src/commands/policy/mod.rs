@@ -10,6 +10,8 @@ mod rules;
 mod show;
 mod sign;
 mod simulate;
+mod texts;
+mod yara;
 
 use crate::Context;
 use crate::failure::Failure;

@@ -1,17 +1,18 @@
 //! Owns: the rules that go into a bundle: those that come with Picket or those of given folders, compiled to be sure.
 //! Never: matching.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use picket_detect::{Detector, IndicatorSource, RuleSource};
 use picket_policy::{IndicatorTexts, RuleText, limits};
 
+use super::texts::{self, Wanted};
 use crate::exceptions;
 use crate::failure::Failure;
-use crate::files;
 
-/// Folders below folders: deeper than this is a loop of links.
-const DEPTH_MAX: usize = 16;
+/// Sigma rules, as they lie in a folder.
+const RULES: Wanted =
+    Wanted { what: "rule (*.yml)", is: is_rule, files_max: limits::RULES_MAX, bytes_max: limits::RULE_BYTES_MAX };
 
 /// The rules of these folders; without any, the shipped pack.
 pub fn chosen(folders: &[PathBuf]) -> Result<Vec<RuleText>, Failure> {
@@ -19,7 +20,7 @@ pub fn chosen(folders: &[PathBuf]) -> Result<Vec<RuleText>, Failure> {
         let pack = picket_detect::pack().into_iter();
         return Ok(pack.map(|rule| RuleText { file: rule.file, text: rule.text }).collect());
     }
-    from_folders(folders)
+    texts::from_folders(folders, &RULES)
 }
 
 /// Hosts refuse a bundle with a rule or indicator that does not compile; so it is not signed in the first place.
@@ -41,40 +42,8 @@ pub fn check(rules: &[RuleText], indicators: &IndicatorTexts) -> Result<(), Fail
     })
 }
 
-/// Every `*.yml` and `*.yaml` below the folders, in order of name; the tests that lie beside rules stay out.
-fn from_folders(folders: &[PathBuf]) -> Result<Vec<RuleText>, Failure> {
-    let mut rules = Vec::new();
-    for folder in folders {
-        let mut found = Vec::new();
-        files_below(folder, 0, &mut found)?;
-        found.sort();
-        if found.is_empty() {
-            return Err(Failure::usage(format!("{} holds no rule (*.yml)", folder.display()), "name another folder"));
-        }
-        for path in found {
-            let text = files::read_text(&path, limits::RULE_BYTES_MAX as u64)?;
-            let file = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
-            rules.push(RuleText { file, text });
-        }
-    }
-    Ok(rules)
-}
-
-fn files_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let failure = |cause| Failure::File { what: "read", path: folder.display().to_string(), cause };
-    for entry in std::fs::read_dir(folder).map_err(failure)? {
-        let path = entry.map_err(failure)?.path();
-        if path.is_dir() && depth < DEPTH_MAX {
-            files_below(&path, depth + 1, found)?;
-        } else if is_rule(&path) && found.len() <= limits::RULES_MAX {
-            found.push(path);
-        }
-    }
-    Ok(())
-}
-
-fn is_rule(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+/// The tests that lie beside rules stay out.
+fn is_rule(name: &str) -> bool {
     let stem = name.strip_suffix(".yml").or_else(|| name.strip_suffix(".yaml"));
     stem.is_some_and(|stem| !stem.starts_with('.') && !stem.ends_with(".tests") && !stem.ends_with(".test"))
 }
@@ -83,7 +52,8 @@ fn is_rule(path: &Path) -> bool {
 mod tests {
     use picket_policy::{IndicatorTexts, RuleText};
 
-    use super::{check, chosen, from_folders};
+    use super::{RULES, check, chosen};
+    use crate::commands::policy::texts::from_folders;
 
     #[test]
     fn rules_are_found_in_order_without_their_tests() {
@@ -92,12 +62,12 @@ mod tests {
         for name in ["b.yml", "a.yaml", "a.tests.yml", "notes.md", "linux/c.yml"] {
             std::fs::write(dir.path().join(name), name).unwrap();
         }
-        let rules = from_folders(&[dir.path().to_path_buf()]).unwrap();
+        let rules = from_folders(&[dir.path().to_path_buf()], &RULES).unwrap();
         let names: Vec<&str> = rules.iter().map(|rule| rule.file.as_str()).collect();
         assert_eq!(names, ["a.yaml", "b.yml", "linux/c.yml"]);
         assert_eq!(rules[2].text, "linux/c.yml");
         let empty = tempfile::tempdir().unwrap();
-        assert!(from_folders(&[empty.path().to_path_buf()]).unwrap_err().to_string().contains("no rule"));
+        assert!(from_folders(&[empty.path().to_path_buf()], &RULES).unwrap_err().to_string().contains("no rule"));
     }
 
     #[test]

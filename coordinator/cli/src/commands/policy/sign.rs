@@ -7,7 +7,7 @@ use picket_model::BundleVersion;
 use picket_policy::{Bundle, ListRef, RuleText, SHIPPED, SigningKey, keys, limits, shipped, verify};
 
 use super::indicators::{self, List, Named};
-use super::rules;
+use super::{rules, yara};
 use crate::Context;
 use crate::failure::Failure;
 use crate::files;
@@ -19,7 +19,7 @@ const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
 /// Sign a policy bundle: policies, budgets, rules
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n\nWithout --rules the shipped rules go in. Hosts take a bundle only if its version is higher than the one they have."
+    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n\nWithout --rules the shipped rules go in; YARA rules only where --yara or --shipped-yara says so. Hosts take a bundle only if its version is higher than the one they have."
 )]
 pub struct Args {
     /// One of the bundles that come with Picket
@@ -43,6 +43,12 @@ pub struct Args {
     /// File of indicators, one a line; KIND is sha256, md5, addresses, domains, urls or file_names; may be repeated
     #[arg(long, value_name = "KIND=FILE", value_parser = indicators::parse)]
     indicators: Vec<Named>,
+    /// Folder with YARA rules (*.yar); may be repeated. Hosts run a scanner only where there are any
+    #[arg(long, value_name = "DIR")]
+    yara: Vec<PathBuf>,
+    /// The YARA rules that come with Picket
+    #[arg(long)]
+    shipped_yara: bool,
     /// How long the bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
@@ -59,7 +65,8 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let key = read_key(&args.key)?;
     let lists = indicators::read(&args.indicators)?;
-    let rules = Chosen { rules: rules::chosen(&args.rules)?, lists: named(&lists) };
+    let yara = yara::chosen(&args.yara, args.shipped_yara)?;
+    let rules = Chosen { rules: rules::chosen(&args.rules)?, yara, lists: named(&lists) };
     let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, rules)?;
     indicators::write_beside(&args.out, &lists)?;
     files::write_new(&args.out, &bytes, 0o644)?;
@@ -67,14 +74,16 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if context.output.json() {
         return context.output.value(&serde_json::json!({
             "file": args.out, "name": bundle.name, "version": bundle.version, "rules": bundle.rules.len(),
-            "listed_indicators": listed(&bundle), "lease_ms": bundle.lease_ms, "key_id": key_id,
+            "yara_files": bundle.yara.len(), "listed_indicators": listed(&bundle), "lease_ms": bundle.lease_ms,
+            "key_id": key_id,
         }));
     }
     context.output.line(&format!(
-        "{} version {} with {} rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}",
+        "{} version {} with {} rules, {} files of YARA rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}",
         bundle.name,
         bundle.version,
         bundle.rules.len(),
+        bundle.yara.len(),
         listed(&bundle),
         value::span(bundle.lease_ms),
         args.out.display()
@@ -102,7 +111,15 @@ pub fn read_key(file: &Path) -> Result<SigningKey, Failure> {
 /// The rules that go into a bundle.
 pub struct Chosen {
     pub rules: Vec<RuleText>,
+    pub yara: Vec<RuleText>,
     pub lists: Vec<ListRef>,
+}
+
+/// What a signed bundle says under `field`, before anybody has checked its signature: the coordinator does.
+pub fn stated<T: serde::de::DeserializeOwned>(signed: &[u8], field: &str) -> Option<T> {
+    let envelope: serde_json::Value = serde_json::from_slice(signed).ok()?;
+    let mut body: serde_json::Value = serde_json::from_str(envelope["body"].as_str()?).ok()?;
+    serde_json::from_value(body[field].take()).ok()
 }
 
 pub fn named(lists: &[List]) -> Vec<ListRef> {
@@ -125,8 +142,10 @@ pub fn finished(
     bundle.issued = value::now();
     bundle.lease_ms = lease_ms.unwrap_or(bundle.lease_ms);
     bundle.rules = chosen.rules;
+    bundle.yara = chosen.yara;
     bundle.indicator_lists = chosen.lists;
     rules::check(&bundle.rules, &bundle.indicators)?;
+    yara::check(&bundle.yara)?;
     let bytes = bundle.sign(key);
     let verified = verify(&bytes, &[key.verifying_key()])
         .map_err(|error| Failure::failed(format!("the bundle is not signed: {error}"), ""))?;
