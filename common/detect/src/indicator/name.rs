@@ -27,15 +27,16 @@ pub fn domain(text: &str) -> Result<String, String> {
     Ok(name)
 }
 
-/// A listed URL: scheme and host in lower case, without the scheme's own port, a fragment or a slash at the end.
+/// A listed URL: scheme and host in lower case, without the scheme's own port, a fragment or slashes at the end.
 pub fn url(text: &str) -> Result<String, String> {
     let fault = || format!("`{text}` is not a URL like http://example.org/path");
-    if text.chars().any(char::is_whitespace) {
-        return Err(fault());
-    }
-    let url = normal_url(text).ok_or_else(fault)?;
+    let is_odd = |text: &str| text.chars().any(|char| char.is_whitespace() || char.is_control());
+    // Some letters are folded to a space and another.
+    let url = normal_url(text).filter(|url| !is_odd(text) && !is_odd(url)).ok_or_else(fault)?;
     let host = url.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
-    if host.is_empty() || host.starts_with(['/', '?', ':']) { Err(fault()) } else { Ok(url) }
+    // One that is written in yet another way the second time has no host that could be asked for.
+    let is_settled = normal_url(&url).as_ref() == Some(&url);
+    if host.is_empty() || host.starts_with(['/', '?', ':']) || !is_settled { Err(fault()) } else { Ok(url) }
 }
 
 /// A file by its whole path, or by its name in whatever folder.
@@ -58,7 +59,7 @@ fn normal_url(text: &str) -> Option<String> {
     let (named, path) = rest.split_at(end);
     let name = named.rsplit('@').next().unwrap_or_default();
     let name = host(name.strip_suffix(port).unwrap_or(name));
-    Some(format!("{scheme}{name}{}", path.strip_suffix('/').unwrap_or(path)))
+    Some(format!("{scheme}{name}{}", path.trim_end_matches('/')))
 }
 
 /// In lower case, without the dot at its end, and as DNS carries it.

@@ -59,6 +59,15 @@ fn a_malformed_line_says_why() {
     let mut writer = ListWriter::new(ListKind::Sha256);
     assert!(writer.add("abc").unwrap_err().contains("`abc`"));
     assert!(ListWriter::new(ListKind::Addresses).add("10.0.0.1/8").unwrap_err().contains("10.0.0.0/8"));
+    for url in [
+        "http://a.example:80:80/x",
+        "http://a.example.:80./x",
+        "http://a.example\u{ff0f}b/x",
+        "http://a\0b/",
+        "ftp://2\u{37a}n.example",
+    ] {
+        assert!(ListWriter::new(ListKind::Urls).add(url).unwrap_err().contains("is not a URL"), "{url}");
+    }
     assert!(ListWriter::new(ListKind::FileNames).add(&"x".repeat(3000)).unwrap_err().contains("2048"));
 }
 
@@ -85,6 +94,15 @@ proptest! {
     fn hostile_bytes_never_panic(kind in 1u8..7, count in 0u64..40, rest in proptest::collection::vec(any::<u8>(), 0..400)) {
         let bytes = [b"PKIL\x01".as_slice(), &[kind], &count.to_le_bytes(), &rest].concat();
         let _ = gathered(&[&bytes]);
+    }
+
+    #[test]
+    fn a_url_that_is_taken_is_read_and_found(text in "(HTTP|https|ftp)://[a-zA-Zü@:.80]{1,12}[/?#][a-z/?#.,;()]{0,12}") {
+        let mut writer = ListWriter::new(ListKind::Urls);
+        if writer.add(&text).is_ok() {
+            let indicators = gathered(&[&writer.finish().0]).unwrap();
+            prop_assert!(indicators.listed_url(&format!("curl '{text}'")).is_some());
+        }
     }
 
     #[test]
