@@ -10,6 +10,7 @@ use crate::judge::Outcome;
 use crate::procedures::Procedure;
 use crate::yaml;
 
+const UUID_LETTERS: usize = 36;
 const EVERYDAY: &str = include_str!("everyday.yml");
 
 /// By the test's number: why nobody should be told.
@@ -55,7 +56,9 @@ pub struct Summary {
 impl Summary {
     /// Counts one, and says it in a line.
     pub fn add(&mut self, procedure: &Procedure, outcome: &Outcome, excepted: Option<&str>) -> String {
-        let name = format!("{} {} {}", procedure.technique, &procedure.test[..8], procedure.name);
+        // Eight letters tell the numbers of a data set apart; the project's own procedures have names.
+        let test = if procedure.test.len() == UUID_LETTERS { &procedure.test[..8] } else { &procedure.test };
+        let name = format!("{} {test} {}", procedure.technique, procedure.name);
         if let Some(why) = &outcome.why {
             self.not_run.push(format!("{name}: {why}"));
             return format!("{name}: did not run: {why}");
