@@ -101,7 +101,8 @@ proptest! {
         let mut writer = ListWriter::new(ListKind::Urls);
         if writer.add(&text).is_ok() {
             let indicators = gathered(&[&writer.finish().0]).unwrap();
-            prop_assert!(indicators.listed_url(&format!("curl '{text}'")).is_some());
+            let command = format!("curl '{text}'");
+            prop_assert!(indicators.listed_url(&command).is_some());
         }
     }
 
