@@ -112,6 +112,7 @@ const DAYS: &[(&str, &str)] = &[
     ("development", include_str!("ordinary/development.yml")),
     ("containers", include_str!("ordinary/containers.yml")),
     ("administration", include_str!("ordinary/administration.yml")),
+    ("backups", include_str!("ordinary/backups.yml")),
 ];
 
 const WANTED: usize = 1000;
