@@ -59,6 +59,10 @@ fn normal_url(text: &str) -> Option<String> {
     let (named, path) = rest.split_at(end);
     let name = named.rsplit('@').next().unwrap_or_default();
     let name = host(name.strip_suffix(port).unwrap_or(name));
+    // Some letters are folded to a sign that ends a host: it is none.
+    if name.contains(['/', '?', '#', '@']) {
+        return None;
+    }
     Some(format!("{scheme}{name}{}", path.trim_end_matches('/')))
 }
 
