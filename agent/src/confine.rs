@@ -51,7 +51,7 @@ const KEPT: [Capability; 20] = [
     Capability::CAP_SETPCAP,
 ];
 
-/// Neither the agent nor `nft`, the one program it starts beside itself, ever makes these; an intruder in it would.
+/// Neither the agent nor what it starts beside itself, `nft` and `systemctl`, ever makes these; an intruder in it would.
 const NEVER: &[i64] = &[
     // Another kernel, more of this one, or none.
     libc::SYS_kexec_load,

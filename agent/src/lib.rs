@@ -1,6 +1,7 @@
 //! Owns: the agent's stages as a library, so that tests run what the binary runs.
 //! Never: a path from one stage to another; they meet in `run`.
 
+pub mod accounts;
 pub mod config;
 pub mod confine;
 pub mod contain;

@@ -151,10 +151,24 @@ pub fn user(pid: u32) -> Option<u32> {
     ids(&read_text(pid, "status")?, "Uid:").first().copied()
 }
 
+/// Who logged in, whatever `su` came after; `None` where nobody did, or it has gone.
+#[must_use]
+pub fn login_user(pid: u32) -> Option<u32> {
+    read_text(pid, "loginuid")?.trim().parse().ok().filter(|uid| *uid != u32::MAX)
+}
+
+/// Whether a terminal controls it.
+#[must_use]
+pub fn has_terminal(pid: u32) -> bool {
+    read_text(pid, "stat").and_then(|text| Stat::parse(&text)).is_some_and(|stat| stat.terminal.is_some())
+}
+
 struct Stat {
     name: String,
     ppid: u32,
     session: Option<u32>,
+    /// The device of the terminal that controls it.
+    terminal: Option<i32>,
     threads: Option<u32>,
     start_ticks: Option<u64>,
 }
@@ -168,6 +182,7 @@ impl Stat {
             name: before.split_once('(').map(|(_, name)| name.to_owned()).unwrap_or_default(),
             ppid: fields.get(1)?.parse().ok()?,
             session: fields.get(3).and_then(|session| session.parse().ok()),
+            terminal: fields.get(4).and_then(|terminal| terminal.parse().ok()).filter(|terminal| *terminal != 0),
             threads: fields.get(17).and_then(|threads| threads.parse().ok()),
             start_ticks: fields.get(19).and_then(|ticks| ticks.parse().ok()),
         })

@@ -5,6 +5,7 @@
 
 mod full_tier;
 mod lateral;
+mod orders;
 mod protection;
 mod signins;
 mod state;

@@ -41,16 +41,28 @@ pub fn local() -> io::Result<Vec<PathBuf>> {
 pub fn parse(mountinfo: &str) -> Vec<PathBuf> {
     let (mut seen, mut found) = (HashSet::new(), Vec::new());
     for line in mountinfo.lines() {
-        let Some((mount, filesystem)) = line.split_once(" - ") else { continue };
-        let kind = filesystem.split(' ').next().unwrap_or_default();
+        let (Some(kind), Some((mount, _))) = (kind(line), line.split_once(" - ")) else { continue };
         let mut fields = mount.split(' ').skip(2);
         let (Some(device), Some(point)) = (fields.next(), fields.nth(1)) else { continue };
-        let elsewhere = ELSEWHERE.contains(&kind) || kind.starts_with("fuse.");
-        if found.len() < FILESYSTEMS_MAX && !elsewhere && !WITHOUT_PROGRAMS.contains(&kind) && seen.insert(device) {
+        if found.len() < FILESYSTEMS_MAX
+            && !is_elsewhere(kind)
+            && !WITHOUT_PROGRAMS.contains(&kind)
+            && seen.insert(device)
+        {
             found.push(PathBuf::from(unescaped(point)));
         }
     }
     found
+}
+
+/// Of one line of mountinfo, the kind of its file system.
+pub fn kind(line: &str) -> Option<&str> {
+    line.split_once(" - ")?.1.split(' ').next()
+}
+
+/// Whether another machine or program answers for its files.
+pub fn is_elsewhere(kind: &str) -> bool {
+    ELSEWHERE.contains(&kind) || kind.starts_with("fuse.")
 }
 
 /// Space, tab, newline and backslash stand as three octal digits.

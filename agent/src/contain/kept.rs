@@ -1,4 +1,4 @@
-//! Owns: what a quarantined file was apart from its bytes, and giving that back to it.
+//! Owns: what a file was apart from its bytes, and giving that back to it.
 //! Never: where the file lies.
 
 use std::ffi::CString;
@@ -20,7 +20,7 @@ const XATTRS_MAX: usize = 64 * 1024;
 /// Permission, set-id and sticky bits.
 const MODE_BITS: u32 = 0o7777;
 
-/// A file's identity and everything that it gets back when the quarantine ends.
+/// A file's identity and everything that it gets back when the act on it ends.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
@@ -88,9 +88,17 @@ impl Kept {
         seen.size() == self.size && (seen.mtime(), seen.mtime_nsec()) == self.modified
     }
 
-    /// Owner, attributes, mode and times, in the order in which none undoes another: a new owner clears set-id bits
-    /// and capabilities. Gives the names of the attributes that this filesystem would not take.
+    /// All that it was; gives the names of the attributes that this filesystem would not take.
     pub fn give_back(&self, file: &File) -> io::Result<Vec<String>> {
+        let refused = self.give_ownership(file)?;
+        let time = |(seconds, nanoseconds)| TimeSpec::new(seconds, nanoseconds);
+        futimens(file, &time(self.accessed), &time(self.modified))?;
+        Ok(refused)
+    }
+
+    /// Owner, attributes and mode, in the order in which none undoes another: a new owner clears set-id bits and
+    /// capabilities. Gives the names of the attributes that this filesystem would not take.
+    pub fn give_ownership(&self, file: &File) -> io::Result<Vec<String>> {
         fchown(file, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))?;
         let mut refused = Vec::new();
         for Xattr { name, value } in &self.xattrs {
@@ -102,8 +110,6 @@ impl Kept {
             }
         }
         fchmod(file, Mode::from_bits_truncate(self.mode))?;
-        let time = |(seconds, nanoseconds)| TimeSpec::new(seconds, nanoseconds);
-        futimens(file, &time(self.accessed), &time(self.modified))?;
         Ok(refused)
     }
 }

@@ -49,11 +49,13 @@ pub fn plan(target: &ProcessKey) -> Result<(), KillError> {
 /// Kills `target`, the `known` descendants that lost their parent since, and all that is below them. A target that has
 /// ended by itself is as good as killed; those it left behind are not spared for that. Left out are root's processes of
 /// the executables in `spare` and all below them: a daemon that an administrator started from a shell is the host's.
+/// `look` sees them while they are stopped, before they die.
 pub fn apply(
     target: &ProcessKey,
     known: &[ProcessKey],
     spare: &[String],
     patience: Duration,
+    look: impl FnOnce(&[u32]),
 ) -> Result<Killed, KillError> {
     let deadline = Instant::now() + patience;
     let mut held = match hold(target.pid, Some(target.start_ticks)) {
@@ -69,17 +71,29 @@ pub fn apply(
             held.push((key.pid, fd));
         }
     }
-    let frozen = freeze(&mut held, &mut spared);
+    let pids = end_all(held, |held| below(held, &mut spared), look, deadline)?;
+    Ok(Killed { pids, spared: spared.found.len() })
+}
+
+/// Stops what is held and what `find` adds to it, until it adds nothing new; lets it be looked at; kills all of that, and
+/// sees it gone.
+pub fn end_all(
+    mut held: Vec<(u32, PidFd)>,
+    find: impl FnMut(&[(u32, PidFd)]) -> Result<Vec<(u32, u64)>, HoldError>,
+    look: impl FnOnce(&[u32]),
+    deadline: Instant,
+) -> Result<Vec<u32>, KillError> {
+    let frozen = freeze(&mut held, find);
+    let pids: Vec<u32> = held.iter().map(|(pid, _)| *pid).collect();
+    if !pids.is_empty() {
+        look(&pids);
+    }
     // Whatever froze must die, even where the scan or one signal failed: a stopped tree is a half-done act.
     // Deepest first: after a crash in between, what is left still hangs below the root and is found again by it.
     let sent: Vec<_> = held.iter().rev().map(|(pid, fd)| send(*pid, fd, Signal::SIGKILL)).collect();
     sent.into_iter().collect::<Result<(), _>>()?;
     all_gone(&held, deadline)?;
-    if frozen? {
-        Ok(Killed { pids: held.iter().map(|(pid, _)| *pid).collect(), spared: spared.found.len() })
-    } else {
-        Err(KillError::Unbounded { killed: held.len() })
-    }
+    if frozen? { Ok(pids) } else { Err(KillError::Unbounded { killed: held.len() }) }
 }
 
 /// Whether the process that `target` names is no longer running.
@@ -110,14 +124,20 @@ pub fn thaw(target: &ProcessKey) -> Result<(), KillError> {
 }
 
 /// Stops all that is held and all below it, until a scan after the last stop finds nothing new. False: it never ended.
-fn freeze(held: &mut Vec<(u32, PidFd)>, spared: &mut Spared<'_>) -> Result<bool, KillError> {
+fn freeze(
+    held: &mut Vec<(u32, PidFd)>,
+    mut find: impl FnMut(&[(u32, PidFd)]) -> Result<Vec<(u32, u64)>, HoldError>,
+) -> Result<bool, KillError> {
     let mut stopped = 0;
     for _ in 0..MAX_SCANS {
         for (pid, fd) in held.iter().skip(stopped) {
             send(*pid, fd, Signal::SIGSTOP)?;
         }
         stopped = held.len();
-        for (pid, start) in below(held, spared)? {
+        for (pid, start) in find(held)? {
+            if held.iter().any(|(known, _)| *known == pid) {
+                continue;
+            }
             if held.len() >= MAX_TREE {
                 return Ok(false);
             }
@@ -135,7 +155,7 @@ fn freeze(held: &mut Vec<(u32, PidFd)>, spared: &mut Spared<'_>) -> Result<bool,
 }
 
 /// Live processes below the held ones that are not held yet, without the spared and what is below them.
-fn below(held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64)>, KillError> {
+fn below(held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64)>, HoldError> {
     let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
     let entries =
         std::fs::read_dir("/proc").map_err(|source| HoldError::System { doing: "list /proc", pid: 0, source })?;

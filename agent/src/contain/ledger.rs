@@ -7,6 +7,7 @@ use std::path::Path;
 use picket_model::Timestamp;
 use picket_model::action::{Action, ActionReport, ActionState, Principal};
 use picket_model::id::ActionId;
+use picket_model::process::Sha256;
 use picket_policy::Grounds;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,10 @@ pub struct Entry {
 pub enum Before {
     /// A process or a control group; somebody had stopped it `already`.
     Running { already: bool },
+    /// A file that has another content now, known by this.
+    Content { left: Sha256 },
+    /// A unit that ran or not, enabled as the service manager's word has it.
+    Unit { ran: bool, enablement: String },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

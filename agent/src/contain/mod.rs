@@ -14,7 +14,12 @@ use picket_policy::{Authorized, Grounds};
 
 use crate::sys::clock;
 
+pub mod block_address;
+pub mod cut_connection;
 pub mod deny_execution;
+pub mod disable_unit;
+pub mod end_sessions;
+mod evidence;
 pub mod exec_guard;
 mod exec_judge;
 mod filesystems;
@@ -25,10 +30,14 @@ pub mod journal;
 mod kept;
 pub mod kill_tree;
 mod ledger;
+pub mod lock_account;
+pub mod nft;
 mod paths;
 pub mod quarantine_file;
 mod reached;
 mod recover;
+pub mod remove_line;
+pub mod rewrite;
 mod steps;
 pub mod suspend_process;
 pub mod vault;
@@ -36,7 +45,9 @@ mod walk;
 
 pub use deny_execution::ExecDeny;
 
+use block_address::Blocks;
 use deny_execution::{Denials, Health};
+use evidence::Evidence;
 use journal::JournalError;
 use ledger::{Entry, Ledger, Undoing};
 use steps::{Beside, Steps};
@@ -50,7 +61,7 @@ const END_AGAIN_AFTER_MS: u64 = 60_000;
 /// Where containment works and whom it never cuts off.
 #[derive(Clone, Debug)]
 pub struct ContainOptions {
-    /// Holds `containment.journal` and `vault`, both for root alone.
+    /// Holds `containment.journal`, `vault` and `evidence`, all for root alone.
     pub state_dir: PathBuf,
     /// Stay reachable during an isolation.
     pub coordinators: Vec<SocketAddr>,
@@ -60,12 +71,18 @@ pub struct ContainOptions {
     pub vault_bytes_max: u64,
     /// Where a denial of execution without a directory counts, each named by a path on it; all local ones if `None`.
     pub exec_filesystems: Option<Vec<PathBuf>>,
+    /// The network in which addresses are blocked and connections are cut: the host's, where no test says otherwise.
+    pub network: IsolationScope,
+    /// Where the host's file system begins: `/`, where no test says otherwise.
+    pub root: PathBuf,
 }
 
 impl ContainOptions {
     #[must_use]
-    pub const fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
-        Self { state_dir, coordinators, boot, vault_bytes_max: vault::VAULT_BYTES_MAX, exec_filesystems: None }
+    pub fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
+        let (vault_bytes_max, root) = (vault::VAULT_BYTES_MAX, PathBuf::from("/"));
+        let (exec_filesystems, network) = (None, IsolationScope::Host);
+        Self { state_dir, coordinators, boot, vault_bytes_max, exec_filesystems, network, root }
     }
 }
 
@@ -75,6 +92,8 @@ pub enum ContainError {
     Journal(#[from] JournalError),
     #[error("cannot open the vault {path}: {source}; it is a directory of the agent's own, owned by root")]
     Vault { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the evidence {path}: {source}; it is a directory of the agent's own, owned by root")]
+    Evidence { path: PathBuf, source: std::io::Error },
     #[error("no action {id} is known here; `picket actions` lists those of this host that can be undone")]
     Unknown { id: ActionId },
     #[error("action {id} is {}; only what is in force can be undone", state.word())]
@@ -103,9 +122,13 @@ impl Containment {
         let path = options.state_dir.join("vault");
         let vault = Vault::open(path.clone(), options.vault_bytes_max)
             .map_err(|source| ContainError::Vault { path, source })?;
+        let path = options.state_dir.join("evidence");
+        let evidence = Evidence::open(path.clone()).map_err(|source| ContainError::Evidence { path, source })?;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"))?;
         let denials = Denials::new(deny, options.exec_filesystems);
-        let steps = Steps { vault, denials, coordinators: options.coordinators, boot: options.boot };
+        let ContainOptions { coordinators, boot, network, root, .. } = options;
+        let blocks = Blocks::new(network.clone());
+        let steps = Steps { vault, evidence, denials, blocks, coordinators, network, boot, root };
         let mut containment = Self { ledger, steps, again: HashMap::new() };
         let reports = containment.recover(cut_short);
         Ok((containment, reports))
@@ -163,8 +186,8 @@ impl Containment {
         let entry = self.ledger.get(id).ok_or(ContainError::Unknown { id })?.clone();
         let state = entry.report.state;
         match (&entry.report.action.kind, state) {
-            (ActionKind::KillTree { target }, ActionState::Applied) => {
-                let reason = kill_tree::undo(target).err().map_or(String::new(), |error| error.to_string());
+            (kind, ActionState::Applied) if !kind.undoable() => {
+                let reason = format!("{} has no inverse; start again by hand what was ended", kind.word());
                 return Err(ContainError::Undo { id, reason });
             }
             (_, ActionState::Undone | ActionState::Expired) => return Ok(entry.report),
@@ -213,9 +236,15 @@ impl Containment {
         reports
     }
 
-    /// A second act of these on the same target would take the first one's doing for how it was before.
+    /// A second act of these on the same target would take the first one's doing for how it was before, or end it early.
     fn done_already(&self, kind: &ActionKind) -> Option<String> {
-        if !matches!(kind, ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. }) {
+        if !matches!(
+            kind,
+            ActionKind::SuspendProcess { .. }
+                | ActionKind::FreezeGroup { .. }
+                | ActionKind::BlockAddress { .. }
+                | ActionKind::DisableUnit { .. }
+        ) {
             return None;
         }
         let other = self.ledger.in_force().find(|entry| entry.report.action.kind == *kind)?;
@@ -339,9 +368,10 @@ impl Containment {
 /// How the loss of a kind reads that does not stay in force by itself; none of one that is looked after otherwise.
 const fn taken_away(kind: &ActionKind) -> Option<&'static str> {
     match kind {
-        ActionKind::IsolateHost { .. } => Some("its table was flushed"),
+        ActionKind::IsolateHost { .. } | ActionKind::BlockAddress { .. } => Some("its table was flushed"),
         ActionKind::SuspendProcess { .. } => Some("somebody let the process run on"),
         ActionKind::FreezeGroup { .. } => Some("somebody let the control group run on"),
+        ActionKind::DisableUnit { .. } => Some("somebody unmasked or started the unit"),
         _ => None,
     }
 }

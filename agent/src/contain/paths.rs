@@ -51,8 +51,18 @@ pub fn regular(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
         return Err(invalid("it is not a regular file"));
     }
     // The same inode again, this time for reading, whatever stands at the name by now.
-    let again = File::open(own_descriptor(&seen))?;
+    let again = unnoted(Path::new(&own_descriptor(&seen)))?;
     if same(&again.metadata()?, &seen.metadata()?) { Ok(again) } else { Err(invalid("it was exchanged meanwhile")) }
+}
+
+/// Opens for reading without moving the time of access, but where the file system does not allow that.
+pub fn unnoted(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let options = |flags| File::options().read(true).custom_flags(flags).open(path);
+    match options(OFlag::O_NOATIME.bits()) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options(0),
+        opened => opened,
+    }
 }
 
 /// The kernel's name for a descriptor of this thread, whose table may be its own.

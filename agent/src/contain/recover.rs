@@ -7,7 +7,7 @@ use picket_model::process::ProcessKey;
 
 use super::ledger::{Entry, Undoing};
 use super::steps::{self, Beside, StepError};
-use super::{Containment, isolate_host, kill_tree, quarantine_file};
+use super::{Containment, disable_unit, end_sessions, isolate_host, kill_tree, quarantine_file, rewrite};
 use crate::sys::clock;
 
 /// A kill decided so recently is carried to its end; an older one might no longer be wanted.
@@ -69,6 +69,59 @@ impl Containment {
                 failed("the host started again before it was done; the process went with it".to_owned())
             }
             ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. } => self.finish_as_found(entry),
+            ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } => self.finish_exchange(entry),
+            ActionKind::EndSessions { user } => self.finish_sessions(user, entry, now),
+            ActionKind::BlockAddress { .. } => self.finish_block(entry, now),
+            ActionKind::DisableUnit { unit } => self.finish_unit(unit, entry),
+            // Whether it was, the connection itself shows; an order that old is not carried out any more.
+            ActionKind::CutConnection { .. } => self.finish_as_found(entry),
+        }
+    }
+
+    /// A file that was to get another content.
+    fn finish_exchange(&self, entry: &Entry) -> Found {
+        let Some(kept) = &entry.kept else { return failed("the agent ended before the file was looked at".to_owned()) };
+        match rewrite::recover(&self.steps.vault, entry.id(), kept) {
+            Ok(true) => applied(format!("{} was changed; the agent ended meanwhile", kept.path.display())),
+            Ok(false) => failed(format!("the agent ended before {} was changed", kept.path.display())),
+            Err(error) => failed(format!("the agent ended meanwhile: {error}")),
+        }
+    }
+
+    /// The kernel may have it already; the guard of it has to learn so.
+    fn finish_block(&mut self, entry: &Entry, now: Timestamp) -> Found {
+        match self.arm(entry, now) {
+            Ok(()) => applied("blocked; the agent ended meanwhile".to_owned()),
+            Err(why) => failed(format!("the agent ended meanwhile: {why}")),
+        }
+    }
+
+    /// A mask without its stop is carried to its end; where there is none, nothing was done.
+    fn finish_unit(&mut self, unit: &str, entry: &Entry) -> Found {
+        if !disable_unit::is_masked(&self.steps.root, unit) {
+            return failed(format!("the agent ended before {unit} was disabled"));
+        }
+        match disable_unit::hold(&self.steps.root, unit) {
+            Ok(()) => applied(format!("{unit} is disabled; the agent ended meanwhile")),
+            Err(error) => {
+                let back = self.steps.undo(entry, None).err().map_or_else(String::new, |more| format!("; {more}"));
+                failed(format!("the agent ended meanwhile: {error}{back}"))
+            }
+        }
+    }
+
+    fn finish_sessions(&mut self, user: &str, entry: &Entry, now: Timestamp) -> Found {
+        let fresh = now.millis_since(entry.report.time) < FINISH_WITHIN_MS;
+        let done = if fresh {
+            let plan = self.steps.plan(&entry.report.action, Beside { spare: &entry.spare, ..Beside::default() });
+            plan.and_then(|plan| self.steps.apply(entry.id(), plan, 0))
+        } else {
+            end_sessions::thaw(&self.steps.root, user).map_err(Into::into).map(|()| String::new())
+        };
+        match done {
+            Ok(detail) if fresh => applied(format!("{detail}; the agent ended meanwhile")),
+            Ok(_) => failed(format!("the agent ended before it was done; what {user} runs goes on")),
+            Err(error) => failed(format!("the agent ended meanwhile: {error}")),
         }
     }
 
@@ -118,8 +171,8 @@ impl Containment {
             Ok(detail) => Some((undoing.state, super::told(undoing, &detail))),
             Err(error) => {
                 // The file may lie in the vault with attributes already given back.
-                if let Some(Err(more)) =
-                    entry.kept.as_ref().map(|kept| quarantine_file::recover(&self.steps.vault, entry.id(), kept))
+                if let (ActionKind::QuarantineFile { .. }, Some(kept)) = (&entry.report.action.kind, &entry.kept)
+                    && let Err(more) = quarantine_file::recover(&self.steps.vault, entry.id(), kept)
                 {
                     return Some((
                         ActionState::Applied,
@@ -135,7 +188,23 @@ impl Containment {
     /// Puts a containment in force again after a start, for the rest of its lease.
     pub(super) fn arm(&mut self, entry: &Entry, now: Timestamp) -> Result<(), String> {
         match &entry.report.action.kind {
-            ActionKind::KillTree { .. } => Ok(()),
+            ActionKind::KillTree { .. } | ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. } => Ok(()),
+            ActionKind::DisableUnit { unit } => {
+                disable_unit::hold(&self.steps.root, unit).map_err(|error| error.to_string())
+            }
+            ActionKind::BlockAddress { .. } => {
+                let plan = self.steps.plan(&entry.report.action, Beside::default()).map_err(said)?;
+                let left = entry.until.map_or(0, |until| until.millis_since(now));
+                self.steps.apply(entry.id(), plan, left).map_err(said).map(drop)
+            }
+            ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } => {
+                let kept = entry.kept.as_ref().ok_or("the journal does not say what the file was")?;
+                match rewrite::holds(&self.steps.vault, entry.id(), kept) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(format!("what {} was is not in the vault", kept.path.display())),
+                    Err(error) => Err(error.to_string()),
+                }
+            }
             ActionKind::QuarantineFile { .. } => {
                 if self.steps.verify(entry).map_err(said)? {
                     return Ok(());

@@ -1,7 +1,10 @@
 //! Owns: the same steps for every kind: plan, apply, verify, undo, verify the undoing; each handed to the kind's own file.
 //! Never: the journal, or a step out of order.
 
+mod back;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use picket_model::Timestamp;
@@ -9,13 +12,21 @@ use picket_model::action::{Action, ActionKind, IsolationScope};
 use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey};
 
+use super::block_address::{self, BlockError, Blocks};
+use super::cut_connection::{self, CutError};
 use super::deny_execution::{self, Denials, DenyError};
+use super::disable_unit::{self, UnitError};
+use super::end_sessions::{self, SessionsError};
+use super::evidence::{self, Evidence, Gathered};
 use super::freeze_group::{self, FreezeError};
 use super::isolate_host::{self, IsolateError};
 use super::kept::Kept;
 use super::kill_tree::{self, KillError, Killed};
 use super::ledger::{Before, Entry};
+use super::lock_account::{self, LockError};
 use super::quarantine_file::{self, QuarantineError};
+use super::remove_line::{self, LineError};
+use super::rewrite::RewriteError;
 use super::suspend_process::{self, SuspendError};
 use super::vault::Vault;
 
@@ -38,12 +49,28 @@ pub enum StepError {
     Suspend(#[from] SuspendError),
     #[error(transparent)]
     Freeze(#[from] FreezeError),
+    #[error(transparent)]
+    Rewrite(#[from] RewriteError),
+    #[error(transparent)]
+    Line(#[from] LineError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Sessions(#[from] SessionsError),
+    #[error(transparent)]
+    Block(#[from] BlockError),
+    #[error(transparent)]
+    Cut(#[from] CutError),
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
     NoLease,
     #[error("{what} did not hold after the act")]
     Unverified { what: &'static str },
     #[error("the process was one of another boot of this host; nothing was done")]
     OtherBoot,
+    #[error("{word} has no inverse; start again by hand what was ended")]
+    NoInverse { word: &'static str },
 }
 
 /// What is known of the target beside the action itself.
@@ -67,6 +94,12 @@ pub enum Plan {
     Isolate { scope: IsolationScope },
     Suspend(suspend_process::Plan),
     Freeze(freeze_group::Plan),
+    Line(remove_line::Plan),
+    Lock(lock_account::Plan),
+    Sessions(end_sessions::Plan),
+    Block(block_address::Plan),
+    Cut(cut_connection::Plan),
+    Unit(disable_unit::Plan),
 }
 
 impl Plan {
@@ -74,15 +107,22 @@ impl Plan {
     pub fn kept(&self) -> Option<Kept> {
         match self {
             Self::Quarantine(plan) => Some(plan.kept.clone()),
+            Self::Line(plan) => Some(plan.kept().clone()),
+            Self::Lock(plan) => Some(plan.kept().clone()),
             _ => None,
         }
     }
 
-    /// And what it must hold where no file was taken away.
-    pub const fn before(&self) -> Option<Before> {
+    /// And what it must hold beside that.
+    pub fn before(&self) -> Option<Before> {
         match self {
             Self::Suspend(plan) => Some(Before::Running { already: plan.already }),
             Self::Freeze(plan) => Some(Before::Running { already: plan.already }),
+            Self::Unit(plan) => {
+                Some(Before::Unit { ran: plan.before.runs(), enablement: plan.before.enablement.clone() })
+            }
+            Self::Line(plan) => Some(Before::Content { left: plan.left() }),
+            Self::Lock(plan) => Some(Before::Content { left: plan.left() }),
             _ => None,
         }
     }
@@ -91,10 +131,16 @@ impl Plan {
 /// What the steps work with.
 pub struct Steps {
     pub vault: Vault,
+    pub evidence: Evidence,
     pub denials: Denials,
+    pub blocks: Blocks,
     pub coordinators: Vec<SocketAddr>,
+    /// The network in which addresses are blocked and connections are cut.
+    pub network: IsolationScope,
     /// This boot as process keys name it.
     pub boot: u32,
+    /// Where the host's file system begins.
+    pub root: PathBuf,
 }
 
 impl Steps {
@@ -118,6 +164,14 @@ impl Steps {
             ActionKind::SuspendProcess { target } if target.boot != self.boot => return Err(StepError::OtherBoot),
             ActionKind::SuspendProcess { target } => Plan::Suspend(suspend_process::plan(target, spare)?),
             ActionKind::FreezeGroup { group } => Plan::Freeze(freeze_group::plan(group, spare)?),
+            ActionKind::RemoveLine { path, line, sha256 } => Plan::Line(remove_line::plan(path, line, *sha256, file)?),
+            ActionKind::LockAccount { user } => Plan::Lock(lock_account::plan(&self.root, user)?),
+            ActionKind::BlockAddress { network, port } => {
+                Plan::Block(block_address::plan(*network, *port, &self.coordinators)?)
+            }
+            ActionKind::CutConnection { flow } => Plan::Cut(cut_connection::plan(flow, &self.coordinators)?),
+            ActionKind::DisableUnit { unit } => Plan::Unit(disable_unit::plan(&self.root, unit, spare)?),
+            ActionKind::EndSessions { user } => Plan::Sessions(end_sessions::plan(&self.root, user, spare)?),
         })
     }
 
@@ -125,7 +179,11 @@ impl Steps {
     pub fn apply(&mut self, id: ActionId, plan: Plan, lease_ms: u64) -> Result<String, StepError> {
         match plan {
             Plan::Kill { target, known, spare } => {
-                Ok(killed(&kill_tree::apply(&target, &known, &spare, KILL_PATIENCE)?))
+                let mut seen = None;
+                let look = |pids: &[u32]| seen = Some(evidence::gather(pids));
+                let done = kill_tree::apply(&target, &known, &spare, KILL_PATIENCE, look);
+                let kept = self.keep(id, seen);
+                Ok(format!("{}{kept}", killed(&done?)))
             }
             Plan::Quarantine(plan) => self.quarantine(id, &plan),
             Plan::Deny(plan) => {
@@ -142,6 +200,26 @@ impl Steps {
             }
             Plan::Suspend(plan) => Ok(suspend_process::apply(&plan)?),
             Plan::Freeze(plan) => Ok(freeze_group::apply(&plan)?),
+            Plan::Line(plan) => Ok(remove_line::apply(&self.vault, id, &plan)?),
+            Plan::Lock(plan) => Ok(lock_account::apply(&self.vault, id, &self.root, &plan)?),
+            Plan::Sessions(plan) => {
+                let mut seen = None;
+                let done = end_sessions::apply(&plan, |pids: &[u32]| seen = Some(evidence::gather(pids)));
+                let kept = self.keep(id, seen);
+                Ok(format!("{}{kept}", done?))
+            }
+            Plan::Unit(plan) => Ok(disable_unit::apply(&self.root, &plan)?),
+            Plan::Block(plan) => Ok(self.blocks.apply(id, plan, lease_ms)?),
+            Plan::Cut(plan) => Ok(cut_connection::apply(&self.network, &plan)?),
+        }
+    }
+
+    /// What was gathered of processes, written down; gives where, in words. They are dead by now, with it or without.
+    fn keep(&mut self, id: ActionId, gathered: Option<Gathered>) -> String {
+        match gathered.map(|gathered| self.evidence.keep(id, gathered)) {
+            None => String::new(),
+            Some(Ok(kept)) => format!("; {kept}"),
+            Some(Err(error)) => format!("; no evidence could be kept: {error}"),
         }
     }
 
@@ -170,57 +248,17 @@ impl Steps {
             ActionKind::IsolateHost { scope } => isolate_host::verify(scope)?,
             ActionKind::SuspendProcess { target } => target.boot != self.boot || suspend_process::verify(target),
             ActionKind::FreezeGroup { group } => freeze_group::verify(group)?,
-        })
-    }
-
-    /// Takes it back and checks that; gives what was done in words. `others`: how long another action cuts the same scope.
-    pub fn undo(&mut self, entry: &Entry, others: Option<u64>) -> Result<String, StepError> {
-        let detail = self.take_back(entry, others)?;
-        if self.verify_undone(entry, others)? { Ok(detail) } else { Err(StepError::Unverified { what: "the undoing" }) }
-    }
-
-    fn take_back(&mut self, entry: &Entry, others: Option<u64>) -> Result<String, StepError> {
-        match &entry.report.action.kind {
-            ActionKind::KillTree { target } => {
-                kill_tree::undo(target)?;
-                Ok(String::new())
-            }
-            ActionKind::QuarantineFile { .. } => match &entry.kept {
-                Some(kept) => Ok(quarantine_file::undo(&self.vault, entry.id(), kept)?),
-                None => Err(StepError::Unverified { what: "the journal's word on the file" }),
-            },
-            ActionKind::DenyExecution { .. } => Ok(self.denials.undo(entry.id())?),
-            ActionKind::IsolateHost { scope } => match others {
-                Some(lease_ms) => {
-                    isolate_host::apply(scope, &self.coordinators, lease_ms)?;
-                    Ok(format!("{} stays cut off by another action for {lease_ms} ms", named(scope)))
-                }
-                None if isolate_host::undo(scope)? => Ok(format!("{} is connected again", named(scope))),
-                None => Ok(format!("{} was connected again already", named(scope))),
-            },
-            ActionKind::SuspendProcess { target } if target.boot != self.boot => {
-                Ok(format!("process {} went with the host's last start", target.pid))
-            }
-            ActionKind::SuspendProcess { target } => Ok(suspend_process::undo(target, was_still(entry))?),
-            ActionKind::FreezeGroup { group } => Ok(freeze_group::undo(group, was_still(entry))?),
-        }
-    }
-
-    /// Whether the host is as it was before the act, or as somebody else has made it since.
-    fn verify_undone(&self, entry: &Entry, others: Option<u64>) -> Result<bool, StepError> {
-        Ok(match &entry.report.action.kind {
-            ActionKind::KillTree { .. } => false,
-            ActionKind::QuarantineFile { .. } => match &entry.kept {
-                Some(kept) => quarantine_file::verify_undone(&self.vault, entry.id(), kept)?,
+            ActionKind::RemoveLine { line, .. } => match &entry.kept {
+                Some(kept) => remove_line::verify(kept, line)?,
                 None => false,
             },
-            ActionKind::DenyExecution { .. } => self.denials.verify_undone(entry.id()),
-            ActionKind::IsolateHost { scope } if others.is_some() => isolate_host::verify(scope)?,
-            ActionKind::IsolateHost { scope } => isolate_host::verify_undone(scope)?,
-            ActionKind::SuspendProcess { target } => {
-                target.boot != self.boot || suspend_process::verify_undone(target, was_still(entry))?
+            ActionKind::LockAccount { user } => lock_account::verify(&self.root, user)?,
+            ActionKind::BlockAddress { .. } => self.blocks.verify(entry.id())?,
+            ActionKind::CutConnection { flow } => {
+                cut_connection::verify(&self.network, &cut_connection::plan(flow, &self.coordinators)?)?
             }
-            ActionKind::FreezeGroup { group } => freeze_group::verify_undone(group, was_still(entry))?,
+            ActionKind::DisableUnit { unit } => disable_unit::verify(&self.root, unit)?,
+            ActionKind::EndSessions { user } => end_sessions::verify(&self.root, user, &[])?,
         })
     }
 }
@@ -234,11 +272,6 @@ pub fn other_isolation<'a>(all: impl Iterator<Item = &'a Entry>, entry: &Entry, 
         .map(|until| until.millis_since(now))
         .filter(|left| *left > 0)
         .max()
-}
-
-/// Whether somebody had stopped it before.
-const fn was_still(entry: &Entry) -> bool {
-    matches!(entry.before, Some(Before::Running { already: true }))
 }
 
 fn killed(Killed { pids, spared }: &Killed) -> String {

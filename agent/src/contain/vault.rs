@@ -147,7 +147,8 @@ fn moved(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<
     }
 }
 
-fn create(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
+/// A new file that nobody may open, where nothing stands.
+pub fn create(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     Ok(File::from(openat(directory, name, flags, Mode::empty())?))
 }

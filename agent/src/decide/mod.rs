@@ -31,6 +31,8 @@ pub trait Surroundings {
     fn view(&self, key: &ProcessKey) -> View;
     /// Whether a program of the system itself has this content, or none could be ruled out.
     fn is_system_content(&self, sha256: &Sha256, acting: Option<&Process>) -> bool;
+    /// Why nobody may lock the account or end what it runs, if so.
+    fn account_guard(&self, user: &str) -> Option<&'static str>;
 }
 
 #[derive(Debug, Error)]
@@ -254,8 +256,16 @@ fn target(kind: &ActionKind, acting: Option<&Process>, own_pid: u32, around: &dy
             target.guards =
                 around.is_system_content(sha256, acting).then_some("a program of the system has this content");
         }
+        ActionKind::RemoveLine { path, .. } => target.path.clone_from(path),
+        ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => {
+            target.guards = around.account_guard(user);
+        }
         // What runs in a group containment looks at itself, process by process.
-        ActionKind::IsolateHost { .. } | ActionKind::FreezeGroup { .. } => {}
+        ActionKind::IsolateHost { .. }
+        | ActionKind::FreezeGroup { .. }
+        | ActionKind::BlockAddress { .. }
+        | ActionKind::CutConnection { .. }
+        | ActionKind::DisableUnit { .. } => {}
     }
     target
 }

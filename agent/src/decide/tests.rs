@@ -46,6 +46,10 @@ impl Surroundings for Host {
     fn is_system_content(&self, _: &Sha256, _: Option<&Process>) -> bool {
         self.system_content
     }
+
+    fn account_guard(&self, user: &str) -> Option<&'static str> {
+        (user == "last").then_some("it is the last account that may administer the host")
+    }
 }
 
 fn authority(bundle: &str) -> Authority {
@@ -233,6 +237,32 @@ fn orders_for_others_or_out_of_time_are_refused_and_a_drill_is_not_believed() {
     // The order says it is a drill; the host does not know the process as one.
     let Ok(Order::Judged(judged)) = order(action(HOST, Principal::Coordinator), NOW, later) else { panic!("judged") };
     assert!(matches!(*judged, Judgement::Ask(..)), "{judged:?}");
+}
+
+#[test]
+fn the_last_administrators_account_is_locked_at_nobodys_word() {
+    let mut decide = decide("strict");
+    let mut lock = |user: &str| {
+        let reason = Reason {
+            principal: Principal::Analyst { name: "ada".into() },
+            detection: None,
+            rule: None,
+            severity: 0,
+            incident: None,
+            families: 0,
+            drill: false,
+            note: String::new(),
+        };
+        let kind = ActionKind::LockAccount { user: user.into() };
+        let action =
+            Action { id: ActionId::from_bytes([7; 16]), host: HOST, kind, reason, requested: NOW, lease_ms: 0 };
+        let command = Command { kind: CommandKind::Act { action }, issued: NOW, expires: NOW.plus_millis(1000) };
+        let Ok(Order::Judged(judged)) = decide.on_command(command, &Host::default(), NOW) else { panic!("judged") };
+        words(&[*judged])
+    };
+    assert_eq!(lock("ann"), ["act lock_account"]);
+    assert_eq!(lock("last"), ["no lock_account"]);
+    assert_eq!(lock("root"), ["no lock_account"]);
 }
 
 #[test]

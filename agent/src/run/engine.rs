@@ -9,7 +9,7 @@ mod scanning;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
@@ -26,6 +26,7 @@ use super::sensing::Sight;
 use super::system_files::SystemFiles;
 use super::witnesses::Witnesses;
 use super::{status, system_files};
+use crate::accounts::Accounts;
 use crate::config::Config;
 use crate::contain::{ContainOptions, Containment, ExecDeny, kill_tree};
 use crate::decide::{self, Decide, Surroundings};
@@ -125,6 +126,11 @@ impl Surroundings for Around<'_> {
     fn is_system_content(&self, sha256: &Sha256, acting: Option<&Process>) -> bool {
         let size = acting.filter(|process| process.exe_sha256 == Some(*sha256)).and_then(system_files::size_of);
         self.1.have(sha256, size)
+    }
+
+    fn account_guard(&self, user: &str) -> Option<&'static str> {
+        let unknown = "the host's accounts cannot be read";
+        Accounts::read(Path::new("/")).map_or(Some(unknown), |accounts| accounts.guard(user, now().as_millis() / 1000))
     }
 }
 

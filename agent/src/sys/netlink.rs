@@ -1,6 +1,7 @@
 //! Owns: netlink sockets: proc connector, sock_diag, audit, and the walk through the messages that they carry.
 //! Never: interpretation beyond parsing.
 
+mod connection;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{MsgFlags, NetlinkAddr, SockaddrLike, bind, recv, recvfrom, send, setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
+
+pub use connection::SocketId;
 
 use super::ring::Bytes;
 

@@ -64,11 +64,13 @@ pub struct Place {
     pub root: TempDir,
     /// The filesystem where a denial without a directory counts.
     pub filesystem: Option<PathBuf>,
+    /// Where the host's own files are; those of this machine if none.
+    pub host: Option<PathBuf>,
 }
 
 impl Place {
     pub fn new() -> Self {
-        Self { root: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), filesystem: None }
+        Self { root: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap(), filesystem: None, host: None }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -84,6 +86,9 @@ impl Place {
         fs::create_dir_all(&state).unwrap();
         let mut options = ContainOptions::new(state, vec!["10.99.0.2:8844".parse().unwrap()], BOOT);
         options.exec_filesystems = Some(self.filesystem.iter().cloned().collect());
+        if let Some(host) = &self.host {
+            options.root.clone_from(host);
+        }
         options
     }
 

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod account;
 mod crash;
 mod deny;
+mod evidence;
 mod fixture;
 mod guard;
 mod lease;
+mod lines;
 mod quarantine;
 mod release;
 mod suspend;

@@ -2,6 +2,7 @@
 //! Never: permission (that is `Authorized<Action>` in common/policy) or doing it.
 
 mod kind;
+mod network;
 
 use std::fmt;
 
@@ -11,6 +12,7 @@ use crate::id::{ActionId, BundleVersion, DetectionId, HostId, IncidentId, RuleId
 use crate::time::Timestamp;
 
 pub use kind::{ActionKind, IsolationScope, Nature, Radius};
+pub use network::Network;
 
 /// At whose word an action is asked for.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]

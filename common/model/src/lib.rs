@@ -14,8 +14,8 @@ pub mod record;
 pub mod time;
 
 pub use action::{
-    Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Nature, Principal, Radius,
-    Reason, VerdictKind,
+    Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Nature, Network, Principal,
+    Radius, Reason, VerdictKind,
 };
 pub use detection::{Detection, Evidence, SensorFamily, Severity};
 pub use event::{

@@ -77,9 +77,16 @@ pub struct Protected {
     pub executables: Vec<String>,
     /// Files and folders: what lies below is not moved or denied. Processes of such files may still be killed.
     pub paths: Vec<String>,
-    /// Units of the service manager, by their whole names: their control groups are not frozen.
+    /// Units of the service manager, by their whole names or as `name@.service`: they are not disabled, their control
+    /// groups are not frozen.
     #[serde(default = "crate::protect::usual_units")]
     pub units: Vec<String>,
+    /// Accounts, by name: they are not locked, and what they run is not ended.
+    #[serde(default = "crate::protect::usual_accounts")]
+    pub accounts: Vec<String>,
+    /// Addresses and networks: they are not blocked, and connections to them are not cut.
+    #[serde(default)]
+    pub addresses: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -119,15 +126,16 @@ pub struct Bundle {
 pub const BUDGET_DEFAULT: u32 = 10;
 
 /// How long an act holds where the bundle does not say: long enough for a person to look, over a weekend for a
-/// file, over a night for a network, a shift for what hangs meanwhile. A kill has no inverse and no lease.
+/// file, over a night for a network, a shift for what hangs meanwhile, a day for an account, an
+/// address or a service. What has no inverse has no lease.
 #[must_use]
 pub fn lease_action_ms_default(word: &str) -> u64 {
     const HOUR_MS: u64 = 3_600_000;
     match word {
-        "kill_tree" => 0,
+        "kill_tree" | "end_sessions" | "cut_connection" => 0,
         "isolate_host" => 12 * HOUR_MS,
         "suspend_process" | "freeze_group" => 4 * HOUR_MS,
-        "deny_execution" => 24 * HOUR_MS,
+        "deny_execution" | "lock_account" | "block_address" | "disable_unit" => 24 * HOUR_MS,
         _ => 7 * 24 * HOUR_MS,
     }
 }

@@ -123,10 +123,13 @@ impl Authority {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
         self.lower_while_halted(&mut draft, &action.reason.principal);
+        lower_what_lasts(&mut draft, &action);
         self.settle_lease(&mut action, &mut draft);
         self.spend(&mut draft, &action, now);
         let spare = match action.kind.nature().radius {
-            Radius::Process | Radius::Tree | Radius::Service => self.bundle.protected.executables.clone(),
+            Radius::Process | Radius::Tree | Radius::Service | Radius::Account => {
+                self.bundle.protected.executables.clone()
+            }
             _ => Vec::new(),
         };
         let Draft { verdict, decided_by } = draft;
@@ -150,15 +153,13 @@ impl Authority {
 
     fn opinion(&self, action: &Action, target: &Target, now: Timestamp) -> Draft {
         let reason = &action.reason;
-        let (scope, path, subject) = match &action.kind {
-            ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", "", ""),
-            ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => ("namespace", "", ""),
-            ActionKind::QuarantineFile { path, .. } => ("", path.as_str(), ""),
-            ActionKind::FreezeGroup { group } => ("", "", group.as_str()),
-            ActionKind::KillTree { .. } | ActionKind::DenyExecution { .. } | ActionKind::SuspendProcess { .. } => {
-                ("", target.path.as_str(), "")
-            }
+        let (scope, path) = match &action.kind {
+            ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", ""),
+            ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => ("namespace", ""),
+            ActionKind::QuarantineFile { path, .. } | ActionKind::RemoveLine { path, .. } => ("", path.as_str()),
+            _ => ("", target.path.as_str()),
         };
+        let subject = action.kind.subject();
         let opinion = self.policies.evaluate(&Question {
             principal: &reason.principal,
             action: action.kind.nature(),
@@ -171,7 +172,7 @@ impl Authority {
             scope,
             path,
             exe: &target.exe,
-            subject,
+            subject: &subject,
         });
         let (verdict, decided_by) = match opinion {
             Opinion::Act(by) => (VerdictKind::ActNow, by),
@@ -236,6 +237,16 @@ impl Authority {
             draft.verdict = VerdictKind::Ask;
             draft.decided_by.push(reason);
         }
+    }
+}
+
+/// What cannot be taken back is asked for. A kill alone is as the bundle says: it is what stops an intruder in time, and
+/// what was killed can be started again.
+fn lower_what_lasts(draft: &mut Draft, action: &Action) {
+    let lasts = !action.kind.undoable() && !matches!(action.kind, ActionKind::KillTree { .. });
+    if lasts && draft.verdict == VerdictKind::ActNow && autonomous(&action.reason.principal) {
+        draft.verdict = VerdictKind::Ask;
+        draft.decided_by.push(format!("nature: {} cannot be undone, so it is asked for", action.kind.word()));
     }
 }
 

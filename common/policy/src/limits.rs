@@ -1,9 +1,9 @@
 //! Owns: how much a bundle may hold, each bound with its reason.
 //! Never: how much a frame may hold; that is the wire's.
 
-use picket_model::ActionKind;
+use picket_model::{ActionKind, Network};
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Protected};
 use crate::error::BundleError;
 
 /// The signed bundle as bytes: it must fit one downlink frame of 8 MiB with room for the envelope.
@@ -34,12 +34,12 @@ pub const LISTED_MAX: u64 = 2_000_000;
 pub const LIST_BYTES_MAX: u64 = 96 * 1024 * 1024;
 /// All lists together, on every host's disk.
 pub const LISTS_BYTES_MAX: u64 = 192 * 1024 * 1024;
-/// Protected executables, protected paths, protected units and watched files, each.
+/// Protected executables, paths, units, accounts and addresses, and watched files, each.
 pub const PATHS_MAX: usize = 1_000;
 /// `PATH_MAX` of Linux.
 pub const PATH_BYTES_MAX: usize = 4096;
-/// As the service manager has it.
-pub const UNIT_BYTES_MAX: usize = 256;
+/// The name of a unit or account, as the service manager has the longest.
+pub const PROTECTED_NAME_BYTES_MAX: usize = 256;
 /// A policy nobody renews for a year is forgotten, not in force.
 pub const LEASE_MS_MAX: u64 = 366 * 24 * 3_600_000;
 /// A lease shorter than this could run out while the bundle still travels to the last host.
@@ -76,9 +76,16 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     ] {
         absolute(what, paths)?;
     }
-    at_most("protected.units", bundle.protected.units.len(), PATHS_MAX)?;
-    for unit in &bundle.protected.units {
-        at_most("a name of protected.units in bytes", unit.len(), UNIT_BYTES_MAX)?;
+    let Protected { units, accounts, addresses, .. } = &bundle.protected;
+    for (what, names) in [("units", units), ("accounts", accounts), ("addresses", addresses)] {
+        at_most(&format!("protected.{what}"), names.len(), PATHS_MAX)?;
+        for name in names {
+            at_most(&format!("a name of protected.{what} in bytes"), name.len(), PROTECTED_NAME_BYTES_MAX)?;
+        }
+    }
+    for address in addresses {
+        let field = || "protected.addresses".to_owned();
+        address.parse::<Network>().map_err(|reason| BundleError::Field { field: field(), reason })?;
     }
     for (word, &budget) in &bundle.budgets {
         known_word("budgets", word)?;

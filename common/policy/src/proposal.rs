@@ -1,7 +1,7 @@
 //! Owns: which containments a detection's rule asks for, on which targets.
 //! Never: whether they are allowed.
 
-use picket_model::{ActionKind, Activity, Detection, FileId, IsolationScope};
+use picket_model::{ActionKind, Activity, Detection, FileId, IsolationScope, NetFlow, Network};
 
 /// What a detection's rule asks for, in its order of preference; a word that does not fit the event is left out.
 #[must_use]
@@ -59,7 +59,25 @@ fn kind(word: &str, detection: &Detection) -> Option<ActionKind> {
                 _ => Some(ActionKind::DenyExecution { sha256: process.exe_sha256?, within: within(&process.exe) }),
             }
         }),
+        "block_address" => flow(detection).and_then(|flow| {
+            let whole = if flow.remote_ip.is_ipv4() { 32 } else { 128 };
+            let network = Network::new(flow.remote_ip, whole).filter(|_| !flow.remote_ip.is_loopback())?;
+            Some(ActionKind::BlockAddress { network: Some(network), port: None })
+        }),
+        "cut_connection" => flow(detection).map(|flow| ActionKind::CutConnection { flow }),
+        "disable_unit" => match &detection.event.activity {
+            Activity::Service { change } => Some(ActionKind::DisableUnit { unit: change.name.clone() }),
+            _ => None,
+        },
         "isolate_host" => Some(ActionKind::IsolateHost { scope: IsolationScope::Host }),
+        _ => None,
+    }
+}
+
+/// The connection that it is about; a listener has no other end.
+fn flow(detection: &Detection) -> Option<NetFlow> {
+    match detection.event.activity {
+        Activity::Network { flow, .. } => Some(flow).filter(|flow| flow.remote_port != 0),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Owns: what no action touches: by nature, and by the bundle's list.
 //! Never: reading the host; the caller says what the target is.
 
-use picket_model::{Action, ActionKind};
+use picket_model::{Action, ActionKind, Network};
 
 use crate::bundle::Protected;
 use crate::judge::Target;
@@ -127,10 +127,23 @@ const UNITS: &[&str] = &[
     "docker.socket",
     "crio.service",
     "kubelet.service",
+    // The way in at the console.
+    "getty@.service",
+    "serial-getty@.service",
     // Picket.
     "picket-agent.service",
     "picket-coordinator.service",
 ];
+
+/// Of these a line may be taken out though the file as a whole is protected: an intruder's job beside the system's own.
+const FILES_OF_LINES: &[&str] = &["/etc/crontab"];
+
+/// Accounts that nobody locks. The last one that may administer a host is the host's own to find out.
+const ACCOUNTS: &[&str] = &["root"];
+
+pub(crate) fn usual_accounts() -> Vec<String> {
+    owned(ACCOUNTS)
+}
 
 pub(crate) fn usual_units() -> Vec<String> {
     owned(UNITS)
@@ -144,7 +157,13 @@ impl Protected {
     /// What the shipped bundles protect, and what a bundle protects that does not say.
     #[must_use]
     pub fn usual() -> Self {
-        Self { executables: owned(EXECUTABLES), paths: owned(PATHS), units: usual_units() }
+        Self {
+            executables: owned(EXECUTABLES),
+            paths: owned(PATHS),
+            units: usual_units(),
+            accounts: usual_accounts(),
+            addresses: Vec::new(),
+        }
     }
 }
 
@@ -168,6 +187,19 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             .find_map(|path| other_file(path, protected)),
         ActionKind::IsolateHost { .. } => None,
         ActionKind::FreezeGroup { group } => self::group(group, protected),
+        ActionKind::RemoveLine { path, .. } => match plain(path) {
+            Some(plain) if FILES_OF_LINES.contains(&plain.as_str()) => None,
+            _ => file(path, protected),
+        },
+        ActionKind::BlockAddress { network, .. } => network.and_then(|network| address(network, protected)),
+        ActionKind::CutConnection { flow } => {
+            let whole = if flow.remote_ip.is_ipv4() { 32 } else { 128 };
+            Network::new(flow.remote_ip, whole).and_then(|remote| address(remote, protected))
+        }
+        ActionKind::DisableUnit { unit } => self::unit(unit, protected),
+        ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => {
+            protected.accounts.contains(user).then(|| format!("protected: account {user}"))
+        }
     }
 }
 
@@ -176,8 +208,25 @@ fn group(group: &str, protected: &Protected) -> Option<String> {
     let Some(plain) = plain(group).filter(|plain| !plain.is_empty()) else {
         return Some(format!("protected: {group:?} is no control group's absolute path, or the one that holds all"));
     };
-    let unit = plain.split('/').find_map(|part| protected.units.iter().find(|unit| *unit == part))?;
-    Some(format!("protected: unit {unit}"))
+    plain.split('/').find_map(|part| unit(part, protected))
+}
+
+/// By its own name, or as one instance of a template.
+fn unit(name: &str, protected: &Protected) -> Option<String> {
+    let template = name.split_once('@').and_then(|(before, instance)| {
+        let kind = instance.rsplit_once('.')?.1;
+        Some(format!("{before}@.{kind}"))
+    });
+    let listed = protected.units.iter().find(|unit| *unit == name || Some(*unit) == template.as_ref())?;
+    Some(format!("protected: unit {listed}"))
+}
+
+/// Where the two have an address in common.
+fn address(network: Network, protected: &Protected) -> Option<String> {
+    let common = |listed: &&String| {
+        listed.parse::<Network>().is_ok_and(|listed| listed.holds(network.address()) || network.holds(listed.address()))
+    };
+    protected.addresses.iter().find(common).map(|listed| format!("protected: address {listed}"))
 }
 
 fn executable(exe: &str, protected: &Protected) -> Option<String> {

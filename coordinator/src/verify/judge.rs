@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use picket_model::{Action, ActionKind, Activity, Event, HostStatus, IsolationScope, Process, Timestamp};
+use picket_model::{
+    Action, ActionKind, Activity, AuthActivity, Event, HostStatus, IsolationScope, Process, ServiceActivity, Timestamp,
+};
 
 pub(super) enum Finding {
     Holds,
@@ -14,6 +16,18 @@ pub(super) enum Finding {
 const STAMP_MS: u64 = 100;
 
 pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Option<Finding> {
+    if let (ActionKind::LockAccount { user }, Activity::Authentication { activity, user: who, success: true, .. }) =
+        (&action.kind, &event.activity)
+    {
+        let entered = *activity == AuthActivity::Logon && who == user && event.time > applied.plus_millis(STAMP_MS);
+        return entered.then(|| Finding::Broken(format!("{user} signed in at {} although locked", event.time)));
+    }
+    if let (ActionKind::DisableUnit { unit }, Activity::Service { change }) = (&action.kind, &event.activity) {
+        let started = change.activity == ServiceActivity::Started && change.name == *unit;
+        let later = event.time > applied.plus_millis(STAMP_MS);
+        return (started && later)
+            .then(|| Finding::Broken(format!("{unit} was started at {} although disabled", event.time)));
+    }
     let process = event.process.as_deref()?;
     let later = event.time > applied.plus_millis(STAMP_MS);
     match &action.kind {
@@ -41,7 +55,13 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
                 && within.as_ref().is_none_or(|folder| Path::new(&process.exe).starts_with(folder));
             launched(event, later && same, &process.exe)
         }
-        ActionKind::IsolateHost { .. } => None,
+        ActionKind::IsolateHost { .. }
+        | ActionKind::RemoveLine { .. }
+        | ActionKind::LockAccount { .. }
+        | ActionKind::EndSessions { .. }
+        | ActionKind::BlockAddress { .. }
+        | ActionKind::CutConnection { .. }
+        | ActionKind::DisableUnit { .. } => None,
         ActionKind::SuspendProcess { target } => match event.activity {
             Activity::ProcessExit { .. } => (process.key == *target).then_some(Finding::Holds),
             _ => acted(event, process, later && process.key == *target, "it was stopped"),
@@ -79,7 +99,15 @@ pub(super) fn on_status(action: &Action, applied: Timestamp, status: &HostStatus
     })
 }
 
-/// What is dead or locked away shows itself by its silence; an isolation has to be reported as standing.
+/// What is dead or locked away shows itself by its silence; an isolation has to be reported as standing, and what a file
+/// has lost, or who has gone, nobody speaks of.
 pub(super) const fn silence_is_proof(action: &Action) -> bool {
-    !matches!(action.kind, ActionKind::IsolateHost { .. })
+    !matches!(
+        action.kind,
+        ActionKind::IsolateHost { .. }
+            | ActionKind::RemoveLine { .. }
+            | ActionKind::EndSessions { .. }
+            | ActionKind::BlockAddress { .. }
+            | ActionKind::CutConnection { .. }
+    )
 }

@@ -196,6 +196,37 @@ fn a_suspended_process_that_acts_reopens_and_its_end_bears_it_out() {
 }
 
 #[test]
+fn a_locked_account_that_signs_in_reopens() {
+    let lock = || applied(ActionKind::LockAccount { user: "ann".to_owned() });
+    let sign_in = |user: &str, activity, success, ms| {
+        let (user, service) = (user.to_owned(), "sshd".to_owned());
+        let activity = Activity::Authentication { activity, user, service, source: None, success };
+        Event { process: None, ..event(Process::unknown(TARGET), ms, activity) }
+    };
+    use AuthActivity::{Logoff, Logon};
+    for (user, activity, success, ms) in
+        [("ann", Logon, true, 0), ("ann", Logon, false, 500), ("ann", Logoff, true, 500), ("bob", Logon, true, 500)]
+    {
+        assert!(lock().event(host(), &sign_in(user, activity, success, ms)).is_empty(), "{user} {ms}");
+    }
+    assert!(why(&lock().event(host(), &sign_in("ann", Logon, true, 500))).contains("although locked"));
+}
+
+#[test]
+fn a_disabled_unit_that_is_started_reopens() {
+    let disabled = || applied(ActionKind::DisableUnit { unit: "x.timer".to_owned() });
+    let told = |name: &str, activity, ms| {
+        let change = ServiceChange { activity, name: name.to_owned(), path: String::new(), command: String::new() };
+        Event { process: None, ..event(Process::unknown(TARGET), ms, Activity::Service { change }) }
+    };
+    use ServiceActivity::{Started, Stopped};
+    for (name, activity, ms) in [("x.timer", Stopped, 500), ("x.timer", Started, 0), ("y.timer", Started, 500)] {
+        assert!(disabled().event(host(), &told(name, activity, ms)).is_empty(), "{name} {ms}");
+    }
+    assert!(why(&disabled().event(host(), &told("x.timer", Started, 500))).contains("although disabled"));
+}
+
+#[test]
 fn an_order_that_nobody_answers_or_that_fails_reopens() {
     let mut verifier = Verifier::default();
     verifier.ordered(&report(kill(), ActionState::Planned).action, APPLIED);

@@ -38,7 +38,7 @@ impl Engine {
     }
 
     fn taken_away(&mut self, report: ActionReport) {
-        if matches!(report.action.kind, ActionKind::IsolateHost { .. }) {
+        if matches!(report.action.kind, ActionKind::IsolateHost { .. } | ActionKind::BlockAddress { .. }) {
             let detail = format!("{}: {}", report.action.kind, report.detail);
             self.own(Activity::Tamper { kind: TamperKind::Flush, refused: false, detail });
         }

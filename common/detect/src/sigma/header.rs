@@ -42,7 +42,16 @@ const TACTICS: &[&str] = &[
     "stealth",
     "defense-impairment",
 ];
-const RESPONSES: &[&str] = &["kill_tree", "suspend_process", "quarantine_file", "deny_execution", "isolate_host"];
+const RESPONSES: &[&str] = &[
+    "kill_tree",
+    "suspend_process",
+    "quarantine_file",
+    "deny_execution",
+    "block_address",
+    "cut_connection",
+    "disable_unit",
+    "isolate_host",
+];
 
 /// Reads the header of `document`; keys in `body` are somebody else's. `family` is what follows from the log source.
 pub fn parse(document: &Node, body: &[&str], family: Option<SensorFamily>, complaints: &mut Complaints<'_>) -> Rule {

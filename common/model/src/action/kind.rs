@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Network;
+use crate::event::NetFlow;
 use crate::process::{ProcessKey, Sha256};
 
 /// What an isolation closes.
@@ -45,6 +47,33 @@ pub enum ActionKind {
     FreezeGroup {
         group: String,
     },
+    /// Take one line out of a file, wherever it stands in it. Refused if the file no longer has this hash.
+    RemoveLine {
+        path: String,
+        line: String,
+        sha256: Option<Sha256>,
+    },
+    /// Lock a local account: its password opens it no more, nor does anything else. Its sessions go on.
+    LockAccount {
+        user: String,
+    },
+    /// End all that a local account runs.
+    EndSessions {
+        user: String,
+    },
+    /// Drop what goes to or comes from a network, a port of it, or a port whatever the address.
+    BlockAddress {
+        network: Option<Network>,
+        port: Option<u16>,
+    },
+    /// End one connection for both its ends.
+    CutConnection {
+        flow: NetFlow,
+    },
+    /// Stop one unit of the service manager, and let nothing start it.
+    DisableUnit {
+        unit: String,
+    },
 }
 
 /// How far an action reaches at most if it hits the wrong thing.
@@ -55,6 +84,9 @@ pub enum Radius {
     File,
     Content,
     Service,
+    Account,
+    Connection,
+    Address,
     Host,
 }
 
@@ -68,6 +100,9 @@ impl Radius {
             Self::File => "file",
             Self::Content => "content",
             Self::Service => "service",
+            Self::Account => "account",
+            Self::Connection => "connection",
+            Self::Address => "address",
             Self::Host => "host",
         }
     }
@@ -95,11 +130,32 @@ const DENY_EXECUTION: Nature = nature("deny_execution", Radius::Content, "D3-EDL
 const ISOLATE_HOST: Nature = nature("isolate_host", Radius::Host, "D3-NI", true);
 const SUSPEND_PROCESS: Nature = nature("suspend_process", Radius::Process, "D3-PS", true);
 const FREEZE_GROUP: Nature = nature("freeze_group", Radius::Service, "D3-PS", true);
+const REMOVE_LINE: Nature = nature("remove_line", Radius::File, "D3-CM", true);
+const LOCK_ACCOUNT: Nature = nature("lock_account", Radius::Account, "D3-AL", true);
+const END_SESSIONS: Nature = nature("end_sessions", Radius::Account, "D3-ST", false);
+const BLOCK_ADDRESS: Nature = nature("block_address", Radius::Address, "D3-NTF", true);
+const CUT_CONNECTION: Nature = nature("cut_connection", Radius::Connection, "D3-ST", false);
+const DISABLE_UNIT: Nature = nature("disable_unit", Radius::Service, "D3-EDL", true);
+
+/// Of a line, in words for people; its head tells a key or a job from another.
+const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 6] =
-        [KILL_TREE, QUARANTINE_FILE, DENY_EXECUTION, ISOLATE_HOST, SUSPEND_PROCESS, FREEZE_GROUP];
+    pub const ALL: [Nature; 12] = [
+        KILL_TREE,
+        QUARANTINE_FILE,
+        DENY_EXECUTION,
+        ISOLATE_HOST,
+        SUSPEND_PROCESS,
+        FREEZE_GROUP,
+        REMOVE_LINE,
+        LOCK_ACCOUNT,
+        END_SESSIONS,
+        BLOCK_ADDRESS,
+        CUT_CONNECTION,
+        DISABLE_UNIT,
+    ];
 
     #[must_use]
     pub const fn nature(&self) -> Nature {
@@ -110,12 +166,31 @@ impl ActionKind {
             Self::IsolateHost { .. } => ISOLATE_HOST,
             Self::SuspendProcess { .. } => SUSPEND_PROCESS,
             Self::FreezeGroup { .. } => FREEZE_GROUP,
+            Self::RemoveLine { .. } => REMOVE_LINE,
+            Self::LockAccount { .. } => LOCK_ACCOUNT,
+            Self::EndSessions { .. } => END_SESSIONS,
+            Self::BlockAddress { .. } => BLOCK_ADDRESS,
+            Self::CutConnection { .. } => CUT_CONNECTION,
+            Self::DisableUnit { .. } => DISABLE_UNIT,
         }
     }
 
     #[must_use]
     pub const fn word(&self) -> &'static str {
         self.nature().word
+    }
+
+    /// Whom or what it hits by name, where that is neither a file nor a process; else empty.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match self {
+            Self::FreezeGroup { group } => group.clone(),
+            Self::LockAccount { user } | Self::EndSessions { user } => user.clone(),
+            Self::BlockAddress { network, .. } => network.map_or_else(String::new, |network| network.to_string()),
+            Self::CutConnection { flow } => flow.remote_ip.to_string(),
+            Self::DisableUnit { unit } => unit.clone(),
+            _ => String::new(),
+        }
     }
 
     #[must_use]
@@ -134,6 +209,21 @@ impl fmt::Display for ActionKind {
             Self::IsolateHost { scope: IsolationScope::Host } => Ok(()),
             Self::IsolateHost { scope: IsolationScope::Namespace { name } } => write!(f, " netns {name}"),
             Self::FreezeGroup { group } => write!(f, " {group}"),
+            Self::RemoveLine { path, line, .. } => {
+                let head: String = line.chars().take(LINE_CHARS_SHOWN).collect();
+                let more = if head.len() < line.len() { "…" } else { "" };
+                write!(f, " {path}: {head}{more}")
+            }
+            Self::LockAccount { user } | Self::EndSessions { user } => write!(f, " {user}"),
+            Self::BlockAddress { network, port } => {
+                network.map_or(Ok(()), |network| write!(f, " {network}"))?;
+                port.map_or(Ok(()), |port| write!(f, " port {port}"))
+            }
+            Self::CutConnection { flow } => {
+                let NetFlow { local_ip, local_port, remote_ip, remote_port, .. } = flow;
+                write!(f, " {local_ip} port {local_port} to {remote_ip} port {remote_port}")
+            }
+            Self::DisableUnit { unit } => write!(f, " {unit}"),
         }
     }
 }

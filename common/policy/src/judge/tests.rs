@@ -1,5 +1,5 @@
 use picket_model::action::Reason;
-use picket_model::{ActionId, HostId, ProcessKey, RuleId, Sha256};
+use picket_model::{ActionId, HostId, NetFlow, NetProtocol, ProcessKey, RuleId, Sha256};
 
 use super::*;
 use crate::{keys, shipped, verify};
@@ -16,6 +16,11 @@ fn bundle(name: &str) -> Bundle {
     Bundle { version: BundleVersion(7), issued: NOW, ..shipped(name).unwrap() }
 }
 
+fn flow() -> NetFlow {
+    let [local_ip, remote_ip] = ["192.0.2.1", "203.0.113.7"].map(|ip| ip.parse().unwrap());
+    NetFlow { protocol: NetProtocol::Tcp, local_ip, local_port: 5000, remote_ip, remote_port: 443 }
+}
+
 fn kind(word: &str) -> ActionKind {
     match word {
         "kill_tree" => ActionKind::KillTree { target: ProcessKey { boot: 1, pid: 4711, start_ticks: 2 } },
@@ -23,6 +28,14 @@ fn kind(word: &str) -> ActionKind {
         "deny_execution" => ActionKind::DenyExecution { sha256: Sha256([1; 32]), within: None },
         "isolate_host" => ActionKind::IsolateHost { scope: IsolationScope::Host },
         "suspend_process" => ActionKind::SuspendProcess { target: ProcessKey { boot: 1, pid: 4711, start_ticks: 2 } },
+        "remove_line" => {
+            ActionKind::RemoveLine { path: "/etc/ld.so.preload".into(), line: "/tmp/x.so".into(), sha256: None }
+        }
+        "block_address" => ActionKind::BlockAddress { network: "203.0.113.7".parse().ok(), port: None },
+        "cut_connection" => ActionKind::CutConnection { flow: flow() },
+        "disable_unit" => ActionKind::DisableUnit { unit: "x.timer".into() },
+        "lock_account" => ActionKind::LockAccount { user: "ann".into() },
+        "end_sessions" => ActionKind::EndSessions { user: "ann".into() },
         "freeze_group" => ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
         _ => ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "picket-drill-4711".into() } },
     }
@@ -84,7 +97,7 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 4]); 21] = [
+    let rows: [(&str, Asked, [VerdictKind; 4]); 34] = [
         ("kill_tree", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("kill_tree", coordinator, [OutOfScope, Ask, ActNow, ActNow]),
         ("kill_tree", medium, [OutOfScope, Ask, Ask, ActNow]),
@@ -93,6 +106,19 @@ fn the_shipped_bundles_do_what_their_table_says() {
         ("suspend_process", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
         ("freeze_group", AGENT, [OutOfScope, Ask, Ask, Ask]),
         ("freeze_group", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("remove_line", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("remove_line", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("lock_account", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("lock_account", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("end_sessions", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("end_sessions", drill, [OutOfScope, Ask, Ask, Ask]),
+        ("end_sessions", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("block_address", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("block_address", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("cut_connection", drill, [OutOfScope, Ask, Ask, Ask]),
+        ("cut_connection", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+        ("disable_unit", AGENT, [OutOfScope, Ask, Ask, Ask]),
+        ("disable_unit", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
         ("quarantine_file", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("deny_execution", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
         ("isolate_host", AGENT, [OutOfScope, Ask, OutOfScope, OutOfScope]),

@@ -72,6 +72,69 @@ fn the_groups_of_what_a_host_stands_on_are_not_frozen() {
 }
 
 #[test]
+fn lines_go_out_of_files_that_hold_more_than_the_systems_own() {
+    let remove = |path: &str| {
+        let kind = ActionKind::RemoveLine { path: path.into(), line: "x".into(), sha256: None };
+        protection(&action(kind), &Target { path: path.into(), ..Target::default() }, &Protected::usual())
+    };
+    for path in
+        ["/etc/crontab", "/etc/ld.so.preload", "/root/.ssh/authorized_keys", "/etc/profile", "/var/spool/cron/x"]
+    {
+        assert_eq!(remove(path), None, "{path}");
+    }
+    for path in ["/etc/shadow", "/etc/sudoers", "/etc/ssh/sshd_config", "/etc/../etc/crontab", "etc/crontab"] {
+        assert!(remove(path).is_some(), "{path}");
+    }
+    assert!(quarantine("/etc/crontab").is_some(), "as a whole it stays");
+}
+
+#[test]
+fn roots_account_is_nobodys_to_lock() {
+    for of in [|user: String| ActionKind::LockAccount { user }, |user: String| ActionKind::EndSessions { user }] {
+        let why = |user: &str| protection(&action(of(user.to_owned())), &Target::default(), &Protected::usual());
+        assert_eq!(why("root").as_deref(), Some("protected: account root"));
+        assert_eq!(why("ann"), None);
+    }
+    let last = Target { guards: Some("it is the last account"), ..Target::default() };
+    let lock = action(ActionKind::LockAccount { user: "ann".into() });
+    assert_eq!(protection(&lock, &last, &Protected::usual()).as_deref(), Some("protected: it is the last account"));
+}
+
+#[test]
+fn what_people_come_in_by_is_not_disabled_nor_what_a_host_stands_on() {
+    let disable = |unit: &str| {
+        let kind = ActionKind::DisableUnit { unit: unit.into() };
+        protection(&action(kind), &Target::default(), &Protected::usual())
+    };
+    for unit in ["ssh.service", "systemd-journald.service", "picket-agent.service", "getty@tty1.service"] {
+        assert!(disable(unit).is_some_and(|why| why.starts_with("protected: unit ")), "{unit}");
+    }
+    for unit in ["x.service", "backup.timer", "getty@tty1.timer", "sshx.service", "my@ssh.service"] {
+        assert_eq!(disable(unit), None, "{unit}");
+    }
+}
+
+#[test]
+fn a_listed_address_is_neither_blocked_nor_cut_off() {
+    let list = vec!["198.51.100.0/24".to_owned(), "2001:db8::1".to_owned()];
+    let protected = Protected { addresses: list, ..Protected::usual() };
+    let block = |network: &str| {
+        let kind = ActionKind::BlockAddress { network: network.parse().ok(), port: None };
+        protection(&action(kind), &Target::default(), &protected)
+    };
+    for network in ["198.51.100.7", "198.51.0.0/16", "2001:db8::/32", "198.51.100.0/25"] {
+        assert!(block(network).is_some(), "{network}");
+    }
+    for network in ["203.0.113.7", "198.51.101.0/24", "2001:db8::2"] {
+        assert_eq!(block(network), None, "{network}");
+    }
+    let [local_ip, remote_ip] = ["192.0.2.1", "198.51.100.9"].map(|ip| ip.parse().unwrap());
+    let protocol = picket_model::NetProtocol::Tcp;
+    let flow = picket_model::NetFlow { protocol, local_ip, local_port: 1, remote_ip, remote_port: 2 };
+    assert!(protection(&action(ActionKind::CutConnection { flow }), &Target::default(), &protected).is_some());
+}
+
+#[test]
 fn the_systems_own_files_are_neither_moved_nor_denied() {
     for path in
         ["/usr/bin/bash", "/usr/lib", "/boot/vmlinuz", "//usr//./bin/ls", "/etc/ssh/sshd_config", "/usr/sbin/sshd"]

@@ -1,7 +1,7 @@
 //! Owns: one action of every kind, and of every form that its target takes.
 //! Never: bytes.
 
-use picket_model::{ActionKind, IsolationScope, ProcessKey, Sha256};
+use picket_model::{ActionKind, IsolationScope, NetFlow, NetProtocol, ProcessKey, Sha256};
 
 pub fn all() -> Vec<ActionKind> {
     let target = ProcessKey { boot: 7, pid: 10, start_ticks: 99 };
@@ -13,6 +13,24 @@ pub fn all() -> Vec<ActionKind> {
         ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: "ns".into() } },
         ActionKind::SuspendProcess { target },
         ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
+        ActionKind::RemoveLine {
+            path: "/etc/crontab".into(),
+            line: "* * * * * x".into(),
+            sha256: Some(Sha256([3; 32])),
+        },
+        ActionKind::LockAccount { user: "ann".into() },
+        ActionKind::EndSessions { user: "ann".into() },
+        ActionKind::BlockAddress { network: Some("203.0.113.0/24".parse().unwrap()), port: Some(443) },
+        ActionKind::CutConnection {
+            flow: NetFlow {
+                protocol: NetProtocol::Tcp,
+                local_ip: "10.0.0.1".parse().unwrap(),
+                local_port: 22,
+                remote_ip: "2001:db8::1".parse().unwrap(),
+                remote_port: 4000,
+            },
+        },
+        ActionKind::DisableUnit { unit: "x.service".into() },
     ]
 }
 

@@ -1,9 +1,12 @@
 //! Owns: actions, their reports and commands on the wire.
 //! Never: authority; what decodes here is a wish until the host's own policy judged it.
 
+use std::net::IpAddr;
+
 use picket_model as model;
 use serde::{Deserialize, Serialize};
 
+use super::event::NetFlow;
 use super::mirror;
 use super::process::ProcessKey;
 use crate::limits::{
@@ -22,6 +25,12 @@ pub enum ActionKind {
     IsolateNamespace { name: String },
     SuspendProcess { target: ProcessKey },
     FreezeGroup { group: String },
+    RemoveLine { path: String, line: String, sha256: Option<[u8; 32]> },
+    LockAccount { user: String },
+    EndSessions { user: String },
+    BlockAddress { network: Option<(IpAddr, u8)>, port: Option<u16> },
+    CutConnection { flow: NetFlow },
+    DisableUnit { unit: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -98,6 +107,19 @@ impl From<&model::ActionKind> for ActionKind {
             }
             M::SuspendProcess { target } => Self::SuspendProcess { target: (*target).into() },
             M::FreezeGroup { group } => Self::FreezeGroup { group: cut(group, PATH_BYTES_MAX) },
+            M::RemoveLine { path, line, sha256 } => Self::RemoveLine {
+                path: cut(path, PATH_BYTES_MAX),
+                line: cut(line, TEXT_BYTES_MAX),
+                sha256: sha256.map(|hash| hash.0),
+            },
+            M::LockAccount { user } => Self::LockAccount { user: cut(user, NAME_BYTES_MAX) },
+            M::EndSessions { user } => Self::EndSessions { user: cut(user, NAME_BYTES_MAX) },
+            M::BlockAddress { network, port } => Self::BlockAddress {
+                network: network.map(|network| (network.address(), network.prefix())),
+                port: *port,
+            },
+            M::CutConnection { flow } => Self::CutConnection { flow: (*flow).into() },
+            M::DisableUnit { unit } => Self::DisableUnit { unit: cut(unit, NAME_BYTES_MAX) },
         }
     }
 }
@@ -130,8 +152,26 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::FreezeGroup { group } => {
                 Self::FreezeGroup { group: text("action.group", group, PATH_BYTES_MAX)? }
             }
+            ActionKind::RemoveLine { path, line, sha256 } => Self::RemoveLine {
+                path: text("action.path", path, PATH_BYTES_MAX)?,
+                line: text("action.line", line, TEXT_BYTES_MAX)?,
+                sha256: sha256.map(model::Sha256),
+            },
+            ActionKind::LockAccount { user } => Self::LockAccount { user: text("action.user", user, NAME_BYTES_MAX)? },
+            ActionKind::EndSessions { user } => Self::EndSessions { user: text("action.user", user, NAME_BYTES_MAX)? },
+            ActionKind::BlockAddress { network, port } => {
+                Self::BlockAddress { network: network.map(self::network).transpose()?, port }
+            }
+            ActionKind::CutConnection { flow } => Self::CutConnection { flow: flow.into() },
+            ActionKind::DisableUnit { unit } => Self::DisableUnit { unit: text("action.unit", unit, NAME_BYTES_MAX)? },
         })
     }
+}
+
+fn network((address, prefix): (IpAddr, u8)) -> Result<model::Network, Invalid> {
+    let limit = if address.is_ipv4() { 32 } else { 128 };
+    let field = "action.prefix";
+    model::Network::new(address, prefix).ok_or(Invalid { field, found: usize::from(prefix), limit })
 }
 
 impl From<&model::Principal> for Principal {

@@ -65,6 +65,17 @@ fn target(action: &Value) -> String {
     match value::text(kind, "/kind").as_str() {
         "kill_tree" | "suspend_process" => format!("process {}", value::text(kind, "/target/pid")),
         "freeze_group" => value::text(kind, "/group"),
+        "remove_line" => format!("{}: {}", value::text(kind, "/path"), value::text(kind, "/line")),
+        "block_address" => {
+            let port = value::find(kind, "/port").map(|port| format!("port {}", value::plain(port)));
+            let network = value::find(kind, "/network").map(value::plain);
+            network.into_iter().chain(port).collect::<Vec<_>>().join(" ")
+        }
+        "cut_connection" => {
+            format!("{} port {}", value::text(kind, "/flow/remote_ip"), value::text(kind, "/flow/remote_port"))
+        }
+        "disable_unit" => value::text(kind, "/unit"),
+        "lock_account" | "end_sessions" => format!("account {}", value::text(kind, "/user")),
         "quarantine_file" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
         "isolate_host" => value::find(kind, "/scope/namespace/name")
@@ -99,6 +110,15 @@ mod tests {
         let scope = IsolationScope::Namespace { name: "ns".into() };
         assert_eq!(named(ActionKind::IsolateHost { scope }), "namespace ns");
         assert_eq!(named(ActionKind::SuspendProcess { target: key }), "process 42");
+        let line = ActionKind::RemoveLine { path: "/etc/crontab".into(), line: "* * * * * x".into(), sha256: None };
+        assert_eq!(named(line), "/etc/crontab: * * * * * x");
+        let block = |network: Option<&str>, port| {
+            named(ActionKind::BlockAddress { network: network.map(|text| text.parse().unwrap()), port })
+        };
+        assert_eq!(block(Some("10.0.0.0/8"), Some(443)), "10.0.0.0/8 port 443");
+        assert_eq!((block(Some("::1"), None), block(None, Some(4444))), ("::1".into(), "port 4444".into()));
+        assert_eq!(named(ActionKind::DisableUnit { unit: "x.timer".into() }), "x.timer");
+        assert_eq!(named(ActionKind::LockAccount { user: "ann".into() }), "account ann");
         assert_eq!(named(ActionKind::FreezeGroup { group: "/a.slice/x.service".into() }), "/a.slice/x.service");
     }
 }

@@ -3,8 +3,10 @@
 
 mod process;
 
+use std::net::SocketAddr;
+
 use clap::Subcommand;
-use picket_model::{ActionKind, Sha256};
+use picket_model::{ActionKind, NetFlow, NetProtocol, Network, Sha256};
 use serde_json::json;
 
 use crate::Context;
@@ -13,7 +15,7 @@ use crate::failure::Failure;
 use crate::output::confirm;
 use crate::resolve;
 
-/// Order an act on a host: stop, freeze or kill processes, take a file away, deny a program
+/// Order an act on a host: on its processes, files, accounts, connections and services
 #[derive(clap::Args)]
 #[command(
     after_help = "Examples:\n  picket contain web-1 suspend-process 4242 --lease 2h --note \"miner?\"\n  picket contain web-1 freeze-group /system.slice/web.service --yes\n  picket contain web-1 quarantine-file /tmp/x --json --yes\n  picket undo 7be41c                     takes it back"
@@ -54,6 +56,54 @@ enum What {
         /// Its path in cgroup v2, as `picket events --json` shows it in process.cgroup
         group: String,
     },
+    /// Take one line out of a file: a key, a job, a preloaded library; the file comes back as it was
+    #[command(
+        after_help = "Example:\n  picket contain web-1 remove-line /root/.ssh/authorized_keys 'ssh-ed25519 AAAA… x' --lease 2d"
+    )]
+    RemoveLine {
+        path: String,
+        /// The whole line, to the letter
+        line: String,
+        /// Only if the file still has this content
+        #[arg(long)]
+        sha256: Option<Sha256>,
+    },
+    /// Lock a local account, whatever opens it: password or key
+    #[command(after_help = "Example:\n  picket contain web-1 lock-account ann --end-sessions --lease 1d")]
+    LockAccount {
+        user: String,
+        /// And end what it runs, which cannot be taken back
+        #[arg(long)]
+        end_sessions: bool,
+    },
+    /// End all that a local account runs; there is no way back
+    #[command(after_help = "Example:\n  picket contain web-1 end-sessions ann")]
+    EndSessions { user: String },
+    /// Drop what goes to or comes from an address, a network, or a port
+    #[command(
+        after_help = "Examples:\n  picket contain web-1 block-address 203.0.113.7 --lease 6h\n  picket contain web-1 block-address 203.0.113.0/24 --port 443\n  picket contain web-1 block-address --port 4444"
+    )]
+    BlockAddress {
+        /// An address or a network in CIDR notation
+        #[arg(required_unless_present = "port")]
+        network: Option<Network>,
+        /// Only this port, of the other side on the way out and of the host on the way in
+        #[arg(long)]
+        port: Option<u16>,
+    },
+    /// End one connection of the host; there is no way back, but a new one may be made
+    #[command(after_help = "Example:\n  picket contain web-1 cut-connection 192.0.2.1:22 203.0.113.7:50312")]
+    CutConnection {
+        /// The host's own end, as `picket events` shows it
+        local: SocketAddr,
+        remote: SocketAddr,
+        /// A joined UDP socket, not a TCP connection
+        #[arg(long)]
+        udp: bool,
+    },
+    /// Stop a service, timer, socket or path unit, and let nothing start it
+    #[command(after_help = "Example:\n  picket contain web-1 disable-unit backup.timer --lease 1d")]
+    DisableUnit { unit: String },
     /// Take a file away into the vault of the host
     #[command(after_help = "Example:\n  picket contain web-1 quarantine-file /tmp/x")]
     QuarantineFile {
@@ -75,28 +125,54 @@ enum What {
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let api = context.api.open()?;
     let host = resolve::host(&api, &args.host)?;
-    let kind = kind(&api, &host, &args.what)?;
-    let back = match args.lease {
-        _ if !kind.undoable() => "; it cannot be taken back".to_owned(),
-        Some(lease) => format!(" for {}", crate::value::span(lease)),
-        None => String::new(),
-    };
-    let question = format!("{kind} on {}{back}?", args.host);
-    confirm(&crate::table::printable(&question), args.yes)?;
-    let body = json!({"action": kind, "lease_ms": args.lease.unwrap_or(0), "note": args.note});
-    let answer = api.post(&format!("/v1/hosts/{host}/contain"), &body)?;
-    if context.output.json() {
-        return context.output.value(&answer);
+    let kinds = kinds(&api, &host, &args.what)?;
+    confirm(&crate::table::printable(&question(&kinds, args)), args.yes)?;
+    let mut answers = Vec::new();
+    for kind in kinds {
+        let body = json!({"action": kind, "lease_ms": args.lease.unwrap_or(0), "note": args.note});
+        answers.push(api.post(&format!("/v1/hosts/{host}/contain"), &body)?);
     }
-    context.output.table(&super::actions::table(std::slice::from_ref(&answer)), "requested")
+    if context.output.json() {
+        return answers.iter().try_for_each(|answer| context.output.value(answer));
+    }
+    context.output.table(&super::actions::table(&answers), "requested")
 }
 
-fn kind(api: &Api, host: &str, what: &What) -> Result<ActionKind, Failure> {
-    Ok(match what {
+fn question(kinds: &[ActionKind], args: &Args) -> String {
+    let named: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+    let lease = args.lease.map_or_else(String::new, |lease| format!(" for {}", crate::value::span(lease)));
+    let lasts = kinds.iter().find(|kind| !kind.undoable());
+    let lasts = lasts.map_or_else(String::new, |kind| format!("; {} cannot be taken back", kind.word()));
+    format!("{} on {}{lease}{lasts}?", named.join(", "), args.host)
+}
+
+fn kinds(api: &Api, host: &str, what: &What) -> Result<Vec<ActionKind>, Failure> {
+    let kind = match what {
+        What::LockAccount { user, end_sessions } => {
+            let lock = ActionKind::LockAccount { user: user.clone() };
+            let end = end_sessions.then(|| ActionKind::EndSessions { user: user.clone() });
+            return Ok(std::iter::once(lock).chain(end).collect());
+        }
+        What::BlockAddress { network, port } => ActionKind::BlockAddress { network: *network, port: *port },
+        What::CutConnection { local, remote, udp } => ActionKind::CutConnection {
+            flow: NetFlow {
+                protocol: if *udp { NetProtocol::Udp } else { NetProtocol::Tcp },
+                local_ip: local.ip(),
+                local_port: local.port(),
+                remote_ip: remote.ip(),
+                remote_port: remote.port(),
+            },
+        },
+        What::DisableUnit { unit } => ActionKind::DisableUnit { unit: unit.clone() },
+        What::EndSessions { user } => ActionKind::EndSessions { user: user.clone() },
+        What::RemoveLine { path, line, sha256 } => {
+            ActionKind::RemoveLine { path: path.clone(), line: line.clone(), sha256: *sha256 }
+        }
         What::KillTree { process } => ActionKind::KillTree { target: process::key(api, host, process)? },
         What::SuspendProcess { process } => ActionKind::SuspendProcess { target: process::key(api, host, process)? },
         What::FreezeGroup { group } => ActionKind::FreezeGroup { group: group.clone() },
         What::QuarantineFile { path, sha256 } => ActionKind::QuarantineFile { path: path.clone(), sha256: *sha256 },
         What::DenyExecution { sha256, within } => ActionKind::DenyExecution { sha256: *sha256, within: within.clone() },
-    })
+    };
+    Ok(vec![kind])
 }

@@ -1,0 +1,236 @@
+//! Owns: reading what goes with processes, while they are stopped.
+//! Never: waiting for one: memory and files can lie where another program answers for them, or does not.
+
+use std::collections::{BTreeSet, HashSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Read;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use nix::libc;
+
+use crate::contain::{filesystems, paths};
+
+/// How long the kill may wait for what is read of processes, which are stopped meanwhile.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Readers that hang; with more of them nothing more is read.
+const READERS_MAX: usize = 4;
+/// Pieces on their way.
+const QUEUE: usize = 64;
+/// Of one tree: its root, and what was found below it first.
+const PROCESSES_MAX: usize = 16;
+/// One file of /proc.
+pub const TEXT_BYTES_MAX: u64 = 512 * 1024;
+/// All of them, held in memory while the processes are killed.
+const TEXTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Open files named of one process.
+const DESCRIPTORS_MAX: usize = 1_024;
+/// What /proc says of a process, each a file of its own. Those that are read from its memory come last: that may hang.
+const TEXTS: [&str; 8] = ["maps", "status", "stat", "cgroup", "mountinfo", "limits", "cmdline", "environ"];
+/// Where the kernel lists the sockets of a process's network.
+const NETWORKS: [&str; 5] = ["tcp", "tcp6", "udp", "udp6", "unix"];
+
+static READERS: AtomicUsize = AtomicUsize::new(0);
+
+/// What was read of processes, not yet written down.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    pub processes: usize,
+    /// By `PID/NAME`.
+    pub texts: Vec<(String, Vec<u8>)>,
+    /// Held open, so that they outlive their processes and their names.
+    pub images: Vec<(String, File)>,
+    pub cut: Option<&'static str>,
+}
+
+enum Piece {
+    Process,
+    Text(String, Vec<u8>),
+    Image(String, File),
+    Cut(&'static str),
+}
+
+/// Reads what goes with the processes, as far as time and room reach. They do not run meanwhile.
+#[must_use]
+pub fn gather(pids: &[u32]) -> Gathered {
+    let mut gathered = Gathered::default();
+    let pids = pids.to_vec();
+    let (sender, pieces) = sync_channel(QUEUE);
+    if READERS.fetch_add(1, Ordering::Relaxed) >= READERS_MAX {
+        READERS.fetch_sub(1, Ordering::Relaxed);
+        gathered.cut = Some("earlier ones could not be read to their end");
+        return gathered;
+    }
+    let reader = std::thread::Builder::new().name("evidence".to_owned()).spawn(move || {
+        read(&pids, &sender);
+        READERS.fetch_sub(1, Ordering::Relaxed);
+    });
+    match reader {
+        Ok(_) => collect(&mut gathered, &pieces),
+        Err(_) => {
+            READERS.fetch_sub(1, Ordering::Relaxed);
+            gathered.cut = Some("no thread could be started");
+        }
+    }
+    gathered
+}
+
+fn collect(gathered: &mut Gathered, pieces: &Receiver<Piece>) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(Piece::Process) => gathered.processes += 1,
+            Ok(Piece::Text(name, text)) => gathered.texts.push((name, text)),
+            Ok(Piece::Image(name, image)) => gathered.images.push((name, image)),
+            Ok(Piece::Cut(why)) => gathered.cut = Some(why),
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                gathered.cut = Some("not all could be read in time");
+                return;
+            }
+        }
+    }
+}
+
+/// All of each process; nobody listens any more once the time is up.
+fn read(pids: &[u32], to: &SyncSender<Piece>) {
+    let mut reader = Reader { to, room: TEXTS_BYTES_MAX, known: HashSet::new() };
+    for (number, pid) in pids.iter().enumerate() {
+        if number >= PROCESSES_MAX || reader.room == 0 {
+            reader.say(Piece::Cut("not of all processes"));
+            return;
+        }
+        if reader.process(*pid).is_none() {
+            return;
+        }
+    }
+}
+
+struct Reader<'a> {
+    to: &'a SyncSender<Piece>,
+    room: u64,
+    /// Images held already, by device and inode.
+    known: HashSet<(u64, u64)>,
+}
+
+impl Reader<'_> {
+    /// Nothing where nobody listens.
+    fn say(&self, piece: Piece) -> Option<()> {
+        self.to.send(piece).ok()
+    }
+
+    fn process(&mut self, pid: u32) -> Option<()> {
+        self.say(Piece::Process)?;
+        match image(pid) {
+            Some(Ok(image)) => {
+                let is_new = image.metadata().is_ok_and(|seen| self.known.insert((seen.dev(), seen.ino())));
+                if is_new {
+                    self.say(Piece::Image(format!("{pid}/exe"), image))?;
+                }
+            }
+            Some(Err(why)) => self.say(Piece::Cut(why))?,
+            None => {}
+        }
+        let (names, sockets) = descriptors(pid);
+        self.text(pid, "files", names.as_bytes())?;
+        self.text(pid, "sockets", listed(pid, &sockets).as_bytes())?;
+        for name in TEXTS {
+            // What cannot be read is left out: the process may have ended, and the rest counts as well.
+            if let Ok(file) = File::open(format!("/proc/{pid}/{name}")) {
+                self.text(pid, name, file)?;
+            }
+        }
+        Some(())
+    }
+
+    fn text(&mut self, pid: u32, name: &str, from: impl Read) -> Option<()> {
+        let limit = self.room.min(TEXT_BYTES_MAX);
+        let mut text = Vec::new();
+        // A file of /proc may fail in the middle, as its process ends; what came before stands.
+        let _ = from.take(limit + 1).read_to_end(&mut text);
+        if text.len() as u64 > limit {
+            text.truncate(usize::try_from(limit).unwrap_or(0));
+            self.say(Piece::Cut("a list was longer than is kept"))?;
+        }
+        self.room = self.room.saturating_sub(text.len() as u64);
+        self.say(Piece::Text(format!("{pid}/{name}"), text))
+    }
+}
+
+/// The executable, open; or why it is left out. A file system that another program or machine answers for is not asked:
+/// the one that answers may be among those that are stopped.
+fn image(pid: u32) -> Option<Result<File, &'static str>> {
+    let path = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(format!("/proc/{pid}/exe")).ok()?;
+    let about = fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", path.as_raw_fd())).ok()?;
+    let mount = about.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim();
+    let mounts = fs::read_to_string(format!("/proc/{pid}/mountinfo")).ok()?;
+    let own = mounts.lines().find(|line| line.split(' ').next() == Some(mount));
+    let Some(kind) = own.and_then(filesystems::kind) else { return Some(Err("an executable lies on no known mount")) };
+    if filesystems::is_elsewhere(kind) {
+        return Some(Err("an executable lies on a file system that another program answers for"));
+    }
+    paths::unnoted(Path::new(&paths::own_descriptor(&path))).ok().map(Ok)
+}
+
+/// A line of each open file, and the inodes of the sockets among them.
+fn descriptors(pid: u32) -> (String, BTreeSet<String>) {
+    let (mut names, mut sockets) = (String::new(), BTreeSet::new());
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else { return (names, sockets) };
+    for descriptor in open.flatten().take(DESCRIPTORS_MAX) {
+        let Ok(target) = fs::read_link(descriptor.path()) else { continue };
+        let target = target.to_string_lossy().into_owned();
+        if let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) {
+            sockets.insert(inode.to_owned());
+        }
+        names += &format!("{} -> {target}\n", descriptor.file_name().to_string_lossy());
+    }
+    (names, sockets)
+}
+
+/// The kernel's lines of these sockets, in the network that the process sees.
+fn listed(pid: u32, sockets: &BTreeSet<String>) -> String {
+    let mut text = String::new();
+    if sockets.is_empty() {
+        return text;
+    }
+    for network in NETWORKS {
+        let mut all = String::new();
+        let Ok(file) = File::open(format!("/proc/{pid}/net/{network}")) else { continue };
+        if file.take(TEXTS_BYTES_MAX).read_to_string(&mut all).is_err() {
+            continue;
+        }
+        let own = all.lines().filter(|line| line.split_whitespace().any(|field| sockets.contains(field)));
+        own.for_each(|line| text += &format!("{network} {}\n", line.trim()));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::{Gathered, Piece, QUEUE, collect, gather};
+
+    #[test]
+    fn a_reader_that_hangs_costs_what_it_did_not_read() {
+        let (sender, pieces) = sync_channel(QUEUE);
+        sender.send(Piece::Process).unwrap();
+        sender.send(Piece::Text("1/stat".to_owned(), b"1 (x)".to_vec())).unwrap();
+        let mut gathered = Gathered::default();
+        collect(&mut gathered, &pieces);
+        assert_eq!((gathered.processes, gathered.texts.len()), (1, 1));
+        assert_eq!(gathered.cut, Some("not all could be read in time"));
+    }
+
+    #[test]
+    fn one_s_own_process_is_read_whole() {
+        let gathered = gather(&[std::process::id()]);
+        assert_eq!((gathered.processes, gathered.images.len()), (1, 1), "{:?}", gathered.cut);
+        let names: Vec<&str> = gathered.texts.iter().map(|(name, _)| name.rsplit('/').next().unwrap()).collect();
+        assert!(["files", "maps", "cmdline", "environ"].iter().all(|name| names.contains(name)), "{names:?}");
+    }
+}

@@ -1,0 +1,177 @@
+//! Owns: every act that a person can order, on a whole machine with its service manager, accounts and jobs, and its undoing.
+//! Never: an act whose effect is taken from the agent's word alone; the guest's own tools say what is so.
+
+use picket_tests::vm::{Lab, Vm};
+use serde_json::Value;
+
+use picket_tests::soc;
+
+#[test]
+#[ignore = "boots guests for minutes; cargo nextest run --run-ignored all -E 'binary(lab)'"]
+fn what_a_person_orders_is_done_and_taken_back() {
+    let lab = match Lab::new() {
+        Ok(lab) => lab,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    let payload = soc::payload(&[]);
+    let guests = soc::boot(&lab, &["desk"], &payload);
+    let guest = &guests[0];
+    soc::start_coordinator(guest);
+    soc::start_agent(guest, guest, "");
+    units(guest);
+    accounts(guest);
+    lines(guest);
+    processes(guest);
+    network(guest);
+}
+
+/// Orders it, and waits until the host has reported it done; its id.
+fn done(guest: &Vm, what: &str) -> String {
+    let ordered = guest.run(&format!("/opt/picket/picket contain desk {what} --yes --json")).unwrap();
+    let ordered: Value = serde_json::from_str(&ordered).unwrap();
+    let id = ordered["id"].as_str().unwrap().to_owned();
+    reported(guest, &id, "applied", what);
+    id
+}
+
+fn undone(guest: &Vm, id: &str) {
+    guest.run(&format!("/opt/picket/picket undo {id}")).unwrap();
+    reported(guest, id, "undone", id);
+}
+
+fn reported(guest: &Vm, id: &str, state: &str, what: &str) {
+    soc::wait(guest, &format!("{what} is {state}"), || {
+        let actions = soc::json(guest, "actions --limit 100")?;
+        actions.as_array()?.iter().any(|action| action["id"] == id && action["state"] == state).then_some(())
+    });
+}
+
+fn says(guest: &Vm, command: &str) -> String {
+    let output = guest.ssh(command).unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    String::from_utf8_lossy(&text).trim().to_owned()
+}
+
+fn refused(guest: &Vm, what: &str, why: &str) {
+    let ordered = guest.run(&format!("/opt/picket/picket contain desk {what} --yes --json")).unwrap();
+    let ordered: Value = serde_json::from_str(&ordered).unwrap();
+    let id = ordered["id"].as_str().unwrap().to_owned();
+    soc::wait(guest, &format!("{what} is not done"), || {
+        let actions = soc::json(guest, "actions --limit 100")?;
+        let action = actions.as_array()?.iter().find(|action| action["id"] == id.as_str())?.clone();
+        let state = action["state"].as_str()?;
+        assert_ne!(state, "applied", "{action}");
+        let told = matches!(state, "refused" | "failed") && action["detail"].as_str()?.contains(why);
+        told.then_some(())
+    });
+}
+
+fn units(guest: &Vm) {
+    guest
+        .run(
+            "printf '[Service]\\nExecStart=/bin/sleep 10000\\n[Install]\\nWantedBy=multi-user.target\\n' > /etc/systemd/system/implant.service
+             printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n' > /etc/systemd/system/implant.timer
+             systemctl daemon-reload; systemctl enable --now implant.service implant.timer",
+        )
+        .unwrap();
+    let state = |unit: &str| says(guest, &format!("systemctl is-active {unit}; systemctl is-enabled {unit}"));
+    for unit in ["implant.service", "implant.timer"] {
+        assert_eq!(state(unit), "active\nenabled");
+        let id = done(guest, &format!("disable-unit {unit} --lease 1h"));
+        assert!(state(unit).starts_with("inactive\nmasked"), "{}", state(unit));
+        assert!(!guest.ssh(&format!("systemctl start {unit}")).unwrap().status.success(), "nothing starts it");
+        undone(guest, &id);
+        assert_eq!(state(unit), "active\nenabled");
+    }
+    guest.run("systemctl stop implant.service").unwrap();
+    let id = done(guest, "disable-unit implant.service");
+    undone(guest, &id);
+    assert_eq!(state("implant.service"), "inactive\nenabled", "what did not run does not run");
+    for unit in ["ssh.service", "systemd-journald.service"] {
+        refused(guest, &format!("disable-unit {unit}"), "protected");
+    }
+    refused(guest, "disable-unit no-such.service", "no unit");
+    // The agent is one of its processes.
+    refused(guest, "disable-unit agent.service", "the agent is it or runs below it");
+
+    guest.run("systemctl start implant.service").unwrap();
+    let id = done(guest, "freeze-group /system.slice/implant.service");
+    let frozen = "cat /sys/fs/cgroup/system.slice/implant.service/cgroup.events";
+    assert!(says(guest, frozen).contains("frozen 1"));
+    undone(guest, &id);
+    assert!(says(guest, frozen).contains("frozen 0"));
+    refused(guest, "freeze-group /system.slice", "it is not frozen");
+}
+
+fn accounts(guest: &Vm) {
+    guest
+        .run("useradd -m -s /bin/bash eve; echo eve:once-upon-a-time | chpasswd; cp -a /etc/shadow /root/shadow")
+        .unwrap();
+    guest.run("systemd-run --quiet --uid=eve --unit=eves sleep 10000").unwrap();
+    assert!(guest.ssh("su eve -c true").unwrap().status.success());
+    let id = done(guest, "lock-account eve --lease 1h");
+    assert!(says(guest, "passwd --status eve").starts_with("eve L "));
+    let entered = says(guest, "su eve -c 'echo entered'");
+    assert!(!entered.contains("entered\n") && !entered.ends_with("entered"), "{entered}");
+    done(guest, "end-sessions eve");
+    assert_eq!(says(guest, "pgrep -u eve"), "");
+    undone(guest, &id);
+    guest.run("cmp /etc/shadow /root/shadow && test $(stat -c %a:%u:%g:%Y /etc/shadow) = $(stat -c %a:%u:%g:%Y /root/shadow)").unwrap();
+    assert!(guest.ssh("su eve -c true").unwrap().status.success());
+    refused(guest, "lock-account root", "protected");
+    // The last one of the group that administers.
+    guest.run("usermod -aG sudo eve").unwrap();
+    refused(guest, "lock-account eve", "last account");
+}
+
+fn lines(guest: &Vm) {
+    let line = "*/5 * * * * root /tmp/implant";
+    guest
+        .run(&format!("cp -a /etc/crontab /root/before; echo '{line}' >> /etc/crontab; cp -a /etc/crontab /root/with"))
+        .unwrap();
+    let id = done(guest, &format!("remove-line /etc/crontab '{line}'"));
+    guest.run("cmp /etc/crontab /root/before").unwrap();
+    undone(guest, &id);
+    guest
+        .run("cmp /etc/crontab /root/with && test $(stat -c %a:%Y /etc/crontab) = $(stat -c %a:%Y /root/with)")
+        .unwrap();
+    refused(guest, &format!("remove-line /etc/crontab '{line} '"), "no such line");
+    refused(guest, "remove-line /etc/passwd x", "protected");
+}
+
+fn processes(guest: &Vm) {
+    guest.run("systemd-run --quiet --unit=busy sh -c 'while :; do date > /run/beat; sleep 0.2; done'").unwrap();
+    let pid = says(guest, "systemctl show -p MainPID --value busy");
+    soc::wait(guest, "the process is told", || {
+        let events = soc::json(guest, &format!("events --field process.key.pid={pid} --limit 1"))?;
+        (!events.as_array()?.is_empty()).then_some(())
+    });
+    let id = done(guest, &format!("suspend-process {pid} --lease 1h"));
+    assert!(says(guest, &format!("grep ^State: /proc/{pid}/status")).contains("T (stopped)"));
+    undone(guest, &id);
+    soc::wait(guest, "it runs on", || {
+        (!says(guest, &format!("grep ^State: /proc/{pid}/status")).contains("T (stopped)")).then_some(())
+    });
+    let id = done(guest, &format!("kill-tree {pid}"));
+    let list =
+        format!("cd /var/lib/picket/agent/evidence/{id} && sha256sum --quiet -c SHA256SUMS && grep -c . {pid}/maps");
+    assert!(says(guest, &list).parse::<u32>().unwrap() > 5, "{}", says(guest, &list));
+}
+
+fn network(guest: &Vm) {
+    guest.run("systemd-run --quiet --unit=far ip netns exec $(ip netns add far; echo far) sleep 10000; ip link add near type veth peer name far netns far; ip addr add 10.77.0.1/24 dev near; ip link set near up; ip -n far addr add 10.77.0.2/24 dev far; ip -n far link set far up").unwrap();
+    soc::wait(guest, "the far side answers", || {
+        says(guest, "ping -c1 -W1 10.77.0.2").contains("1 received").then_some(())
+    });
+    let id = done(guest, "block-address 10.77.0.0/24 --lease 1h");
+    assert!(says(guest, "ping -c1 -W1 10.77.0.2").contains("0 received"));
+    // What is flushed is there again.
+    guest.run("nft flush ruleset").unwrap();
+    soc::wait(guest, "it is blocked again", || {
+        says(guest, "ping -c1 -W1 10.77.0.2").contains("0 received").then_some(())
+    });
+    undone(guest, &id);
+    assert!(says(guest, "ping -c1 -W1 10.77.0.2").contains("1 received"));
+    refused(guest, "block-address 10.9.0.0/24", "coordinator");
+    refused(guest, "block-address --port 22", "the way in");
+}
