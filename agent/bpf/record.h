@@ -35,7 +35,8 @@ struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, RECORD_TYP
 struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, RECORD_TYPES); __type(key, __u32); __type(value, __u64); } LOST SEC(".maps");
 /* How often each program ran, so that one which went quiet is noticed. */
 struct { __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY); __uint(max_entries, 64); __type(key, __u32); __type(value, __u64); } RUNS SEC(".maps");
-struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 256); __type(key, struct watch_key); __type(value, __u8); } WATCHED SEC(".maps");
+/* As many as a bundle may name. */
+struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 1024); __type(key, struct watch_key); __type(value, __u8); } WATCHED SEC(".maps");
 /* Bounded by half-open connections; the oldest goes first under a scan. */
 struct { __uint(type, BPF_MAP_TYPE_LRU_HASH); __uint(max_entries, 4096); __type(key, __u64); __type(value, struct connecting); } CONNECTING SEC(".maps");
 struct { __uint(type, BPF_MAP_TYPE_HASH); __uint(max_entries, 4096); __type(key, struct file_key); __type(value, __u8); } DENIED SEC(".maps");
