@@ -14,6 +14,7 @@ mod sensing;
 mod status;
 mod system_files;
 mod tokens;
+mod trials;
 mod witnesses;
 
 use std::path::PathBuf;
@@ -112,6 +113,9 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 
     let result = serve(&mut engine, &engine_inputs, &mut offers, &uplink, &stop);
     stop.store(true, Ordering::SeqCst);
+    if result.is_ok() {
+        engine.keeper().pause();
+    }
     match &result {
         Ok(heard) => match heard.or_else(|| hear_out(&mut engine, &engine_inputs)) {
             Some(until) => engine.stopped("asked to by a signal", until),

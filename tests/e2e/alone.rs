@@ -69,7 +69,9 @@ fn an_attack_without_a_coordinator_is_stopped_and_told_once_afterwards() {
     let detections = estate.json(&["detections", "--limit", "1000"]).unwrap();
     let ids: BTreeSet<&str> = detections.as_array().unwrap().iter().map(|d| d["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), detections.as_array().unwrap().len(), "a detection came twice");
-    assert_eq!(ids.len(), 4, "{detections}");
+    // Others on this machine may do something that the shipped rules tell.
+    let own = detections.as_array().unwrap().iter().filter(|detection| detection.to_string().contains(&marker)).count();
+    assert_eq!(own, 4, "{detections}");
     assert!(assert_exactly_once(&estate.json(&["events", "--limit", "10000"]).unwrap()) > 10);
 
     // The incidents hold every one of them.
@@ -93,6 +95,8 @@ fn is_applied(actions: &Value, file: &std::path::Path) -> bool {
 fn kills_at_any_moment_lose_nothing_acknowledged_and_leave_nothing_half_done() {
     let marker = format!("picket-e2e-kill-{}", std::process::id());
     let Some(mut estate) = estate(&marker) else { return };
+    // A new one would be left behind after the second kill.
+    estate.prove_bundle().unwrap();
     let folder = estate.root().join("victim");
     fs::create_dir(&folder).unwrap();
     let mut files = Vec::new();

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -87,20 +87,28 @@ impl Estate {
         self.agent_config.push('\n');
     }
 
+    /// Waits until this life of it has spoken, and acts under the bundle where there is one: what happens before its first
+    /// is compiled a host tells, and nothing more.
     pub fn start_agent(&mut self) -> Result<()> {
+        let since = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
         self.agent = Some(self.spawn("picket-agent", "agent.toml")?);
-        self.wait("the agent is connected", |estate| {
+        let has_bundle = self.json(&["policy", "show"]).is_ok();
+        self.wait("the agent is connected, and acts under the bundle where there is one", |estate| {
             let hosts = estate.json(&["hosts"]).ok()?;
-            hosts.as_array()?.iter().any(|host| host["connected"] == true && !host["status"].is_null()).then_some(())
-        })?;
-        // What happens before its first bundle is compiled a host tells, and nothing more.
-        if self.json(&["policy", "show"]).is_err() {
-            return Ok(());
-        }
-        self.wait("the agent acts under a bundle", |estate| {
-            let hosts = estate.json(&["hosts"]).ok()?;
-            hosts.as_array()?.iter().any(|host| !host["status"]["bundle"].is_null()).then_some(())
+            let is_there = |host: &Value| {
+                let status = &host["status"];
+                let is_new = status["time"].as_u64().is_some_and(|time| time > since);
+                host["connected"] == true && is_new && (!has_bundle || !status["bundle"].is_null())
+            };
+            hosts.as_array()?.iter().any(is_there).then_some(())
         })
+    }
+
+    /// As if the bundle in force had been there for ten minutes; the agent begins anew.
+    pub fn prove_bundle(&mut self) -> Result<()> {
+        self.stop_agent();
+        fs::remove_file(self.root.join("agent/bundle.trials"))?;
+        self.start_agent()
     }
 
     /// The agent as it is, without waiting for a connection.

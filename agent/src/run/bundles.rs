@@ -3,17 +3,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use picket_detect::{Detector, Gathering, IndicatorSource, RuleError, RuleSource};
-use picket_model::{BundleVersion, FileActivity, Interest, Timestamp};
+use picket_model::{BundleVersion, FileActivity, Interest, Sha256, Timestamp};
 use picket_policy::{Authority, Bundle, BundleError, RuleText, Verified, VerifyingKey};
 
 use super::lists::Lists;
 use super::status::{BROKEN_LISTS, BROKEN_RULES};
+use super::trials::{self, Trials};
 use crate::report::WantedList;
-use crate::whole::{Draft, Put};
+use crate::whole::{self, Draft, Put};
 use crate::worker::{self, YaraSet};
+
+/// The last bundle that has proved good, beside the one in force.
+const BEFORE: &str = "before";
+/// A bundle that was in force for so long has proved good.
+const TRIAL: Duration = Duration::from_secs(600);
 
 /// A bundle that passed every check, ready to take over.
 pub struct Ready {
@@ -62,6 +69,7 @@ pub struct Prepared {
     /// Without its texts.
     bundle: Bundle,
     ready: Ready,
+    sha256: Sha256,
     /// Its bytes, on disk beside those of the kept one.
     draft: Draft,
 }
@@ -72,12 +80,28 @@ pub struct Checker {
     path: PathBuf,
     trusted: Vec<VerifyingKey>,
     lists: Lists,
+    trials: Trials,
 }
 
 impl Checker {
-    /// A bundle that is to follow `current`.
+    /// A bundle that is to follow `current`. From the first look at it on, an end of the agent is laid to it.
     pub fn offered(&self, bytes: &[u8], current: Option<BundleVersion>, now: Timestamp) -> Offered {
-        self.looked_at(picket_policy::accept(bytes, &self.trusted, current, now))
+        let sha256 = trials::sum(bytes);
+        if self.trials.left_behind(sha256) {
+            let ended = self.trials.ended(sha256);
+            return Offered::Refused(format!(
+                "{}, {ended} times; sign it anew, as a higher version",
+                super::status::LEFT
+            ));
+        }
+        self.trials.begin(sha256);
+        let offered = self.looked_at(picket_policy::accept(bytes, &self.trusted, current, now));
+        match offered {
+            Offered::Ready(_) => {}
+            Offered::Refused(_) => self.trials.over(sha256),
+            Offered::Wants { .. } => self.trials.pause(),
+        }
+        offered
     }
 
     /// The kept bundle once more, now that its lists are here.
@@ -102,8 +126,8 @@ impl Checker {
         });
         match prepared {
             Ok((ready, draft)) => {
-                let bundle = verified.bundle.without_texts();
-                Offered::Ready(Box::new(Prepared { bundle, ready, draft }))
+                let (bundle, sha256) = (verified.bundle.without_texts(), trials::sum(&verified.bytes));
+                Offered::Ready(Box::new(Prepared { bundle, ready, sha256, draft }))
             }
             Err(why) => Offered::Refused(why),
         }
@@ -128,6 +152,10 @@ pub struct Keeper {
     current: Option<Bundle>,
     /// The one that was kept, at the start and until it is compiled.
     found: Option<Verified>,
+    /// The one in force is new, since when.
+    new: Option<(Sha256, Instant)>,
+    /// What was left behind at the start, in words.
+    left: Option<String>,
 }
 
 impl Keeper {
@@ -136,24 +164,90 @@ impl Keeper {
         let key = VerifyingKey::from_bytes(&policy_key)
             .context("the identity's policy key is no Ed25519 key; enrol this host again")?;
         let path = state_dir.join("bundle");
-        let checker = Checker { path: path.clone(), trusted: vec![key], lists: Lists::new(state_dir) };
-        let mut keeper = Self { checker, current: None, found: None };
-        match std::fs::read(&path) {
-            Ok(bytes) => match picket_policy::verify(&bytes, &keeper.checker.trusted) {
-                Ok(verified) => {
-                    keeper.current = Some(verified.bundle.without_texts());
-                    keeper.found = Some(verified);
+        let trials = Trials::open(state_dir);
+        let checker = Checker { path: path.clone(), trusted: vec![key], lists: Lists::new(state_dir), trials };
+        let mut keeper = Self { checker, current: None, found: None, new: None, left: None };
+        if let Some(verified) = keeper.read(&path)? {
+            let sha256 = trials::sum(&verified.bytes);
+            if keeper.checker.trials.left_behind(sha256) {
+                keeper.leave_behind(&verified.bundle)?;
+            } else {
+                keeper.take(verified);
+                if keeper.checker.trials.is_known(sha256) {
+                    keeper.checker.trials.begin(sha256);
+                    keeper.new = Some((sha256, Instant::now()));
                 }
-                Err(error) => {
-                    tracing::error!(%error, path = %path.display(), "the kept bundle does not verify and is set aside");
-                    std::fs::rename(&path, path.with_extension("refused"))
-                        .with_context(|| format!("cannot set {} aside", path.display()))?;
-                }
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            }
         }
         Ok(keeper)
+    }
+
+    /// A bundle on disk that verifies. One that does not is damage or tampering: it is said, kept aside, not used.
+    fn read(&self, path: &Path) -> anyhow::Result<Option<Verified>> {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        match picket_policy::verify(&bytes, &self.checker.trusted) {
+            Ok(verified) => Ok(Some(verified)),
+            Err(error) => {
+                tracing::error!(%error, path = %path.display(), "the kept bundle does not verify and is set aside");
+                std::fs::rename(path, path.with_extension("refused"))
+                    .with_context(|| format!("cannot set {} aside", path.display()))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn take(&mut self, verified: Verified) {
+        self.current = Some(verified.bundle.without_texts());
+        self.found = Some(verified);
+    }
+
+    /// The agent ended with it too often: the one before it is in force again, or none.
+    fn leave_behind(&mut self, bundle: &Bundle) -> anyhow::Result<()> {
+        let (path, before) = (self.checker.path.clone(), self.checker.path.with_extension(BEFORE));
+        let good = self.read(&before)?;
+        std::fs::rename(&path, path.with_extension("left"))
+            .with_context(|| format!("cannot set {} aside", path.display()))?;
+        let instead = match good {
+            Some(verified) => {
+                whole::write(&path, &verified.bytes).with_context(|| format!("cannot write {}", path.display()))?;
+                let said = format!("{} version {} is in force again", verified.bundle.name, verified.bundle.version);
+                self.take(verified);
+                said
+            }
+            None => "no bundle is in force: this host tells, and contains nothing".to_owned(),
+        };
+        let Bundle { name, version, .. } = bundle;
+        self.left = Some(format!("{name} version {version}: {}; {instead}", super::status::LEFT));
+        Ok(())
+    }
+
+    /// What was left behind at the start, in words.
+    pub fn left(&self) -> Option<&str> {
+        self.left.as_deref()
+    }
+
+    /// The bundle in force has proved good, where it has been there for long enough.
+    pub fn settle(&mut self) {
+        if let Some((sha256, since)) = self.new
+            && since.elapsed() >= TRIAL
+        {
+            self.checker.trials.over(sha256);
+            self.new = None;
+        }
+    }
+
+    /// Somebody killed the agent's last life: that is laid to no bundle.
+    pub fn forgive(&self) {
+        self.checker.trials.forgive();
+    }
+
+    /// The agent was asked to end: that is laid to no bundle.
+    pub fn pause(&self) {
+        self.checker.trials.pause();
     }
 
     pub fn version(&self) -> Option<BundleVersion> {
@@ -208,16 +302,33 @@ impl Keeper {
     /// Keeps a bundle that was checked; an error leaves everything as it was and says why. Until it has settled, a crash
     /// may bring the one before back, and the coordinator sends this one again.
     pub fn keep(&mut self, prepared: Prepared) -> Result<(Ready, Put), String> {
-        let Prepared { bundle, ready, draft } = prepared;
+        let Prepared { bundle, ready, sha256, draft } = prepared;
         // Another may have been kept while this one was compiled; the kept one itself may come again with its lists.
         let offered = bundle.version;
         if let Some(have) = self.version().filter(|have| offered < *have) {
             return Err(BundleError::Older { have, offered }.to_string());
         }
-        let put = draft.put().map_err(|error| cannot_keep(&self.checker.path, &error))?;
+        let cannot = |error: std::io::Error| cannot_keep(&self.checker.path, &error);
+        // One that has not proved good itself is nothing to come back to.
+        if self.new.is_none() && self.version().is_some_and(|have| have != offered) {
+            self.keep_before().map_err(cannot)?;
+        }
+        let put = draft.put().map_err(cannot)?;
+        self.new = self.checker.trials.is_known(sha256).then(|| (sha256, Instant::now()));
         self.checker.lists.keep_only(&bundle.indicator_lists);
         self.current = Some(bundle);
         Ok((ready, put))
+    }
+}
+
+impl Keeper {
+    /// The bundle in force stays on disk under another name, as the one to come back to.
+    fn keep_before(&self) -> std::io::Result<()> {
+        let (path, before) = (&self.checker.path, self.checker.path.with_extension(BEFORE));
+        let part = before.with_extension("part");
+        let _ = std::fs::remove_file(&part);
+        std::fs::hard_link(path, &part)?;
+        std::fs::rename(&part, &before)
     }
 }
 

@@ -203,12 +203,11 @@ impl Engine {
         for (spot, why) in broken {
             engine.broken(spot, &why);
         }
+        engine.say_what_was_left();
         engine.set_interest(&interest);
         engine.resume_maintenance();
         engine.resume_halt();
-        for report in recovered {
-            engine.report(report);
-        }
+        recovered.into_iter().for_each(|report| engine.report(report));
         engine.tick();
         engine.write_status();
         Ok(engine)
@@ -259,6 +258,7 @@ impl Engine {
     fn event(&mut self, event: Event) {
         self.events_seen += 1;
         self.watch_drill(&event);
+        self.hear_of_last_life(&event);
         let detections = self.detect.observe(&event);
         let straggler = self.hunt.straggler(&event);
         self.keep(&Record::Event { event });

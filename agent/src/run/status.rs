@@ -24,9 +24,12 @@ pub const BROKEN_LISTS: &str = "what the bundle's lists of indicators would find
 /// The same of its YARA rules, which nothing takes the place of.
 pub const BROKEN_YARA: &str = "what the bundle's YARA rules would find: this build does not compile them";
 
+/// Why a bundle was left behind; stands there until another is in force.
+pub const LEFT: &str = "the agent ended, without being asked to, while it was new";
+
 /// Whether this stands among what a host cannot see because of the bundle's own rules.
 pub fn is_broken(spot: &str) -> bool {
-    [BROKEN_RULES, BROKEN_LISTS, BROKEN_YARA].contains(&spot)
+    [BROKEN_RULES, BROKEN_LISTS, BROKEN_YARA].contains(&spot) || spot.contains(LEFT)
 }
 
 /// The status that threads share; the engine writes, the uplink reads.

@@ -44,7 +44,7 @@ use picket_model::raw::RawRecord;
 use picket_model::{Coverage, FileId, Interest, Tier, TypeCount};
 use thiserror::Error;
 
-pub use own::Peace;
+pub use own::{Peace, TOLD_AFTER};
 
 /// One tier at work. Its rings are open before it scans what already runs, so nothing falls between.
 pub trait Source: Send {

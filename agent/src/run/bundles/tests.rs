@@ -1,10 +1,10 @@
-//! Owns: what a kept bundle gives after the agent was exchanged for another build.
+//! Owns: what a kept bundle gives after the agent was exchanged for another build, and when it is left behind.
 //! Never: signatures and versions, which common/policy tests.
 
 use picket_model::{BundleVersion, Timestamp};
 use picket_policy::{RuleText, keys};
 
-use super::{Keeper, pack_only};
+use super::{Keeper, Offered, pack_only};
 
 #[test]
 fn rules_that_no_longer_compile_do_not_take_the_power_or_the_agent_away() {
@@ -23,4 +23,72 @@ fn rules_that_no_longer_compile_do_not_take_the_power_or_the_agent_away() {
     assert_eq!(kept.ready.authority.bundle().version, BundleVersion(7));
     assert_eq!(kept.ready.detector.rules().count(), pack_only().unwrap().rules().count(), "the shipped rules count");
     assert!(dir.path().join("bundle").exists(), "it is kept, for the build that knows it");
+}
+
+/// As the coordinator sends it.
+fn signed(version: u64) -> Vec<u8> {
+    let mut bundle = picket_policy::shipped("standard").unwrap();
+    bundle.version = BundleVersion(version);
+    bundle.issued = NOW;
+    bundle.sign(&keys::generate([3; 32]))
+}
+
+const NOW: Timestamp = Timestamp(1_795_509_083_000_000_000);
+
+fn open(dir: &tempfile::TempDir) -> Keeper {
+    Keeper::open(dir.path(), keys::generate([3; 32]).verifying_key().to_bytes()).unwrap()
+}
+
+fn taken(keeper: &mut Keeper, bytes: &[u8]) -> Result<(), String> {
+    match keeper.checker().offered(bytes, keeper.version(), NOW) {
+        Offered::Ready(prepared) => keeper.keep(*prepared).map(|(_, put)| put.settle().unwrap()),
+        Offered::Refused(why) => Err(why),
+        Offered::Wants { .. } => panic!("it has no lists"),
+    }
+}
+
+#[test]
+fn a_bundle_with_which_the_agent_ends_twice_is_left_behind_for_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut keeper = open(&dir);
+    taken(&mut keeper, &signed(1)).unwrap();
+    keeper.pause();
+    drop(keeper);
+    let mut keeper = open(&dir);
+    // As after ten minutes.
+    keeper.checker.trials.over(crate::run::trials::sum(&signed(1)));
+    keeper.new = None;
+    taken(&mut keeper, &signed(2)).unwrap();
+    drop(keeper);
+    let keeper = open(&dir);
+    assert_eq!((keeper.version(), keeper.left()), (Some(BundleVersion(2)), None), "once is no proof");
+    drop(keeper);
+
+    let mut keeper = open(&dir);
+    assert_eq!(keeper.version(), Some(BundleVersion(1)));
+    assert!(keeper.ready().unwrap().is_some(), "the one before is whole");
+    let left = keeper.left().unwrap();
+    assert!(
+        left.starts_with("standard version 2: ") && left.ends_with("standard version 1 is in force again"),
+        "{left}"
+    );
+    let refused = taken(&mut keeper, &signed(2)).unwrap_err();
+    assert!(refused.contains("2 times; sign it anew, as a higher version"), "{refused}");
+    taken(&mut keeper, &signed(3)).unwrap();
+    drop(keeper);
+    assert_eq!(open(&dir).version(), Some(BundleVersion(3)));
+}
+
+#[test]
+fn a_bundle_whose_compiling_ends_the_agent_twice_is_not_looked_at_again() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        // The agent ends in the middle: nothing is said any more.
+        let keeper = open(&dir);
+        keeper.checker.trials.begin(crate::run::trials::sum(&signed(1)));
+    }
+    let mut keeper = open(&dir);
+    let refused = taken(&mut keeper, &signed(1)).unwrap_err();
+    assert!(refused.contains("2 times"), "{refused}");
+    taken(&mut keeper, &signed(2)).unwrap();
 }

@@ -4,13 +4,17 @@
 use std::time::Instant;
 
 use picket_detect::Detector;
-use picket_model::{ActionId, ActionReport, ActionState, BundleVersion, Command, CommandKind, Principal, VerdictKind};
+use picket_model::{
+    ActionId, ActionReport, ActionState, Activity, BundleVersion, Command, CommandKind, Event, Principal, TamperKind,
+    VerdictKind,
+};
 use picket_policy::{Grounds, Judgement};
 
 use super::{Around, Engine, now, stated};
 use crate::decide::Order;
 use crate::run::bundles::{Keeper, Prepared, Ready};
 use crate::run::status;
+use crate::sensor::TOLD_AFTER;
 use crate::sys::memory;
 use crate::whole::Put;
 
@@ -74,6 +78,23 @@ impl Engine {
                 (version.0, true, String::new())
             }
             Err(why) => self.refused(why),
+        }
+    }
+
+    /// The agent ended with a bundle too often: said at the start, and to whoever looks until another is in force.
+    pub(super) fn say_what_was_left(&mut self) {
+        if let Some(left) = self.keeper.left().map(str::to_owned) {
+            self.shared.change(|status| status.blind_spots.push(left.clone()));
+            self.speak("bundle left behind", &left);
+        }
+    }
+
+    /// Where somebody killed the agent's last life, no bundle did.
+    pub(super) fn hear_of_last_life(&self, event: &Event) {
+        if let Activity::Tamper { kind: TamperKind::Kill, refused: false, detail } = &event.activity
+            && detail.ends_with(TOLD_AFTER)
+        {
+            self.keeper.forgive();
         }
     }
 

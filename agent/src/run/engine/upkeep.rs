@@ -34,6 +34,7 @@ impl Engine {
         self.losses();
         self.release_requested();
         self.keep_peace();
+        self.keeper.settle();
         self.refresh();
         self.ticks += 1;
         if self.ticks.is_multiple_of(STATUS_TICKS) {

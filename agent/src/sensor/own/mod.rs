@@ -27,6 +27,8 @@ pub fn fuzz(bytes: &[u8], clock: crate::sys::clock::WallOffset) -> Option<RawRec
     record::record(bytes, clock, "")
 }
 
+/// Ends what is told of the end of the agent's last life.
+pub const TOLD_AFTER: &str = ", told after the agent's next start";
 /// What belongs to the agent is looked at this often, and what is refused renewed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A wait for the tier is cut to this, so that what is done to the agent is told within a second.

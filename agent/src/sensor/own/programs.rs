@@ -103,7 +103,7 @@ impl Programs {
             .ok()
             .and_then(|map| Array::<_, [u8; RECORD_BYTES]>::try_from(aya::maps::Map::Array(map)).ok())
             .and_then(|map| map.get(&0, 0).ok())
-            .and_then(|bytes| record(&bytes, WallOffset::read(), ", told after the agent's next start"));
+            .and_then(|bytes| record(&bytes, WallOffset::read(), super::TOLD_AFTER));
         let _ = std::fs::remove_file(&pin);
         let _ = pin.parent().map(std::fs::create_dir_all);
         if let Some(map) = self._programs.map_mut("LAST")
