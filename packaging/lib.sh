@@ -50,7 +50,7 @@ need_packages() {
 BUILD_PACKAGES=(build-essential cmake pkg-config clang-19 llvm-19 libbpf-dev linux-libc-dev)
 # What runs beside the binaries: nftables for isolation, iproute2 for the drill's namespace.
 RUN_PACKAGES=(nftables iproute2 procps)
-TEST_PACKAGES=(qemu-system-x86 mmdebstrap e2fsprogs openssh-client openssh-server rpm dpkg-dev lintian cron attr curl kmod)
+TEST_PACKAGES=(qemu-system-x86 mmdebstrap e2fsprogs openssh-client openssh-server rpm dpkg-dev lintian cron attr curl kmod strace)
 
 cargo_deny() {
     local tools=${PICKET_CACHE:-/var/cache/picket}/tools

@@ -13,4 +13,5 @@ mod lease;
 mod lines;
 mod quarantine;
 mod release;
+mod residue;
 mod suspend;

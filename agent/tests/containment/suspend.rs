@@ -227,14 +227,14 @@ fn a_process_that_ended_while_it_was_suspended_is_no_failure() {
 }
 
 /// A control group of the test's own.
-struct Group {
-    path: PathBuf,
+pub struct Group {
+    pub path: PathBuf,
     name: String,
     _root: fs::File,
 }
 
 impl Group {
-    fn new(tag: &str) -> Self {
+    pub fn new(tag: &str) -> Self {
         use std::os::fd::AsRawFd;
         let root = picket_agent::sys::cgroup::root().unwrap();
         let name = format!("/picket-test-{tag}-{}", std::process::id());
@@ -244,11 +244,11 @@ impl Group {
         Self { path, name, _root: root }
     }
 
-    fn take(&self, pid: u32) {
+    pub fn take(&self, pid: u32) {
         fs::write(self.path.join("below/cgroup.procs"), pid.to_string()).unwrap();
     }
 
-    fn freeze(&self) -> ActionKind {
+    pub fn freeze(&self) -> ActionKind {
         ActionKind::FreezeGroup { group: self.name.clone() }
     }
 }

@@ -1,0 +1,301 @@
+//! Owns: that of an act and its undoing nothing is left, at whichever call to the kernel the agent is killed.
+//! Never: a crash that only pretends: the kernel kills the agent as it enters the call.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use picket_agent::contain::{ContainOptions, Containment};
+use picket_model::action::{ActionKind, ActionState, IsolationScope};
+use picket_model::process::ProcessKey;
+
+use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, program, quarantine};
+use crate::suspend::Group;
+
+/// What the child is to do and where, as JSON.
+const ROLE: &str = "PICKET_TEST_RESIDUE";
+/// Without these nothing is durable, moved, or done to another process or network.
+const STEPS: [&str; 5] = ["fsync", "fdatasync", "renameat2", "pidfd_send_signal", "execve"];
+/// Whatever else may change something.
+const OTHERS: [&str; 20] = [
+    "write",
+    "pwrite64",
+    "rename",
+    "renameat",
+    "unlink",
+    "unlinkat",
+    "link",
+    "linkat",
+    "mkdir",
+    "ftruncate",
+    "fchmod",
+    "fchown",
+    "utimensat",
+    "fsetxattr",
+    "fremovexattr",
+    "ioctl",
+    "sendto",
+    "copy_file_range",
+    "kill",
+    "clone3",
+];
+/// Threads and disks make each round another one.
+const ROUNDS: usize = 3;
+/// No act makes one call so often.
+const CALLS_MAX: usize = 400;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Cycle {
+    state: PathBuf,
+    host: Option<PathBuf>,
+    network: Option<String>,
+    kind: ActionKind,
+}
+
+impl Cycle {
+    fn open(&self) -> Containment {
+        let mut options = ContainOptions::new(self.state.clone(), vec!["10.99.0.2:8844".parse().unwrap()], BOOT);
+        options.exec_filesystems = Some(Vec::new());
+        options.network = match &self.network {
+            Some(name) => IsolationScope::Namespace { name: name.clone() },
+            None => IsolationScope::Host,
+        };
+        if let Some(host) = &self.host {
+            options.root.clone_from(host);
+        }
+        Containment::open(options, None).unwrap().0
+    }
+
+    /// Whether both were done.
+    fn there_and_back(&self) -> Result<(), String> {
+        let mut containment = self.open();
+        let report = apply(&mut containment, action(self.kind.clone(), MINUTE_MS));
+        if report.state != ActionState::Applied {
+            return Err(report.detail);
+        }
+        containment.undo(report.action.id, &analyst(), "").map(drop).map_err(|error| error.to_string())
+    }
+}
+
+/// The child: a whole agent's containment, once there and back.
+#[test]
+fn there_and_back() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    // A program that the agent runs, such as nft, may be the one that is killed: then the agent lives on and says so.
+    let _ = serde_json::from_str::<Cycle>(&role).unwrap().there_and_back();
+}
+
+/// All that an act may touch, as it is now.
+#[derive(Debug, PartialEq, Eq)]
+struct World {
+    files: String,
+    attributes: String,
+    firewall: String,
+    mounts: String,
+    processes: BTreeMap<u32, bool>,
+    group: Option<String>,
+}
+
+/// What the acts are tried on; all of it the test's own.
+struct Field {
+    place: Place,
+    mounted: Mounted,
+    group: Group,
+    network: String,
+    victims: Vec<Child>,
+}
+
+impl Drop for Field {
+    fn drop(&mut self) {
+        let _ = fs::write(self.group.path.join("cgroup.freeze"), "0");
+        for victim in &mut self.victims {
+            let _ = victim.kill();
+            let _ = victim.wait();
+        }
+        let _ = Command::new("/usr/sbin/ip").args(["netns", "del", &self.network]).status();
+    }
+}
+
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+impl Field {
+    fn new(tag: &str) -> Self {
+        let (mut place, mounted, group) = (Place::new(), Mounted::new(), Group::new(tag));
+        let etc = place.path("host/etc");
+        fs::create_dir_all(&etc).unwrap();
+        fs::create_dir_all(place.path("files")).unwrap();
+        let uid = 1_800_000_000 + std::process::id();
+        fs::write(etc.join("passwd"), format!("root:x:0:0::/root:/bin/sh\nann:x:{uid}:{uid}::/:/bin/sh\n")).unwrap();
+        fs::write(etc.join("group"), "sudo:x:27:root\n").unwrap();
+        fs::write(etc.join("shadow"), "root:$y$r:19000:0:99999:7:::\nann:$y$a:19000:0:99999:7:::\n").unwrap();
+        place.host = Some(place.path("host"));
+        for path in [place.path("files/implant"), place.path("files/crontab"), mounted.path("implant")] {
+            fs::write(&path, "* * * * * root /tmp/x\nkeep\n").unwrap();
+            said("setfattr", &["-n", "user.note", "-v", "kept", path.to_str().unwrap()]);
+            std::os::unix::fs::chown(&path, Some(1234), Some(4321)).unwrap();
+        }
+        program(&mounted.path("tool"));
+        place.options();
+        let network = format!("pkres{tag}{}", std::process::id());
+        said("/usr/sbin/ip", &["netns", "add", &network]);
+        let victims: Vec<Child> =
+            (0..2).map(|_| Command::new("/bin/sleep").arg("600").stdin(Stdio::null()).spawn().unwrap()).collect();
+        group.take(victims[1].id());
+        Self { place, mounted, group, network, victims }
+    }
+
+    fn key(&self) -> ProcessKey {
+        let pid = self.victims[0].id();
+        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let start_ticks = text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
+        ProcessKey { boot: BOOT, pid, start_ticks }
+    }
+
+    fn kinds(&self) -> Vec<ActionKind> {
+        let line = |path: PathBuf| ActionKind::RemoveLine {
+            path: path.to_str().unwrap().to_owned(),
+            line: "* * * * * root /tmp/x".to_owned(),
+            sha256: None,
+        };
+        vec![
+            quarantine(&self.place.path("files/implant"), None),
+            quarantine(&self.mounted.path("implant"), None),
+            line(self.place.path("files/crontab")),
+            ActionKind::LockAccount { user: "ann".to_owned() },
+            ActionKind::SuspendProcess { target: self.key() },
+            self.group.freeze(),
+            ActionKind::BlockAddress { network: Some("203.0.113.0/24".parse().unwrap()), port: None },
+            ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: self.network.clone() } },
+            ActionKind::DenyExecution {
+                sha256: crate::fixture::sha256(&fs::read(self.mounted.path("tool")).unwrap()),
+                within: Some(self.mounted.path("").to_str().unwrap().trim_end_matches('/').to_owned()),
+            },
+        ]
+    }
+
+    fn cycle(&self, kind: &ActionKind) -> Cycle {
+        Cycle {
+            state: self.place.path("state"),
+            host: self.place.host.clone(),
+            network: Some(self.network.clone()),
+            kind: kind.clone(),
+        }
+    }
+
+    fn world(&self) -> World {
+        let roots = [self.place.root.path(), &self.mounted.path("")].map(|path| path.to_str().unwrap().to_owned());
+        let own = ["containment.journal", "evidence", ".pwd.lock"];
+        let mut arguments: Vec<&str> = roots.iter().map(String::as_str).collect();
+        arguments.push("(");
+        for (at, name) in own.iter().enumerate() {
+            arguments.extend(if at == 0 { vec!["-name", name] } else { vec!["-o", "-name", name] });
+        }
+        arguments.extend([")", "-prune", "-o", "-type", "f", "-printf", "%p %m %U:%G %T@ %s\n", "-exec", "md5sum"]);
+        arguments.extend(["{}", ";", "-o", "-printf", "%p %y %m %U:%G\n"]);
+        let stopped = |child: &Child| {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+            (child.id(), stat.contains(") T ") || stat.contains(") t "))
+        };
+        World {
+            files: said("find", &arguments),
+            attributes: said("getfattr", &["-R", "-d", "-m", "-", "--absolute-names", &roots[0], &roots[1]]),
+            firewall: said("/usr/sbin/ip", &["netns", "exec", &self.network, "/usr/sbin/nft", "list", "ruleset"]),
+            mounts: said("findmnt", &["-rn", "-o", "TARGET,FSTYPE"]),
+            processes: self.victims.iter().map(stopped).collect(),
+            group: fs::read_to_string(self.group.path.join("cgroup.freeze")).ok(),
+        }
+    }
+
+    /// Kills the child as it enters the `nth` call of that name; whether it came so far.
+    fn crashes(&self, cycle: &Cycle, call: &str, nth: usize) -> bool {
+        let own = std::env::current_exe().unwrap();
+        let status = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")])
+            .args(["-e", &format!("inject={call}:signal=SIGKILL:when={nth}")])
+            .arg(own)
+            .args(["--exact", "residue::there_and_back", "--nocapture"])
+            .env(ROLE, serde_json::to_string(cycle).unwrap())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(status.success() || status.signal() == Some(9), "{:?} {call} {nth}: {status}", cycle.kind);
+        !status.success()
+    }
+
+    /// What an administrator would do after the crash: start the agent, and take back what is in force.
+    fn put_right(cycle: &Cycle) {
+        let mut containment = cycle.open();
+        for report in containment.in_force() {
+            containment.undo(report.action.id, &analyst(), "after a crash").unwrap();
+        }
+    }
+}
+
+/// Every act there and back, killed at each of these calls in turn; how many cycles that were.
+fn killed_at_each(tag: &str, calls: &[&str]) -> Option<usize> {
+    if Command::new("strace").arg("--version").output().is_err() {
+        println!("skipped: strace is not installed");
+        return None;
+    }
+    let field = Field::new(tag);
+    // The vault and the like are there once an agent was.
+    Field::put_right(&field.cycle(&field.kinds()[0]));
+    let before = field.world();
+    let mut cycles = 0;
+    for kind in field.kinds() {
+        let cycle = field.cycle(&kind);
+        cycle.there_and_back().unwrap();
+        for call in calls {
+            for nth in 1..=CALLS_MAX {
+                let crashed = field.crashes(&cycle, call, nth);
+                Field::put_right(&cycle);
+                let left = difference(&before, &field.world());
+                assert!(left.is_empty(), "{kind:?}, killed at {call} {nth}: {left:#?}");
+                assert!(runs(&field.mounted.path("tool")), "{kind:?}, killed at {call} {nth}");
+                if !crashed {
+                    break;
+                }
+                cycles += 1;
+            }
+        }
+    }
+    Some(cycles)
+}
+
+/// What stands in one of them only.
+fn difference(before: &World, after: &World) -> Vec<String> {
+    let lines =
+        |world: &World| format!("{world:#?}").replace("\\n", "\n").lines().map(str::to_owned).collect::<Vec<_>>();
+    let (before, after) = (lines(before), lines(after));
+    let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("- {line}"));
+    let new = after.iter().filter(|line| !before.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(new).collect()
+}
+
+fn runs(path: &Path) -> bool {
+    Command::new(path).status().is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_crash_at_any_step_leaves_nothing_behind() {
+    let Some(cycles) = killed_at_each("s", &STEPS) else { return };
+    assert!(cycles > 40, "{cycles}");
+}
+
+/// `packaging/bench.sh contain` runs it.
+#[test]
+#[ignore = "a thousand crashes take minutes"]
+fn a_crash_at_any_call_leaves_nothing_behind() {
+    let calls = [&STEPS[..], &OTHERS[..]].concat();
+    let Some(cycles) = (0..ROUNDS).map(|_| killed_at_each("a", &calls)).sum::<Option<usize>>() else { return };
+    println!("residue: {cycles} crashes in acts and undoings, at every one of {} calls; nothing left", calls.len());
+}
