@@ -2,8 +2,10 @@
 # Measures Picket on this machine with the binaries as they are shipped, and prints the figures of docs/BENCHMARKS.md.
 #
 #   packaging/bench.sh                 # everything, some half an hour
-#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, simulate, sensor, detect
+#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, simulate, sensor,
+#                                      # detect, contain
 #   packaging/bench.sh sensor dd pace  # only these of the sensor: storm, pace, build, dd, kernel, memory, flow
+#   packaging/bench.sh contain kill    # only this of containment: kill, isolate, exec, residue
 #   packaging/bench.sh detect pairs    # only this of detection: stream, live, sample, pairs, indicators, correlation
 #
 # auditd, the peer of the sensor's parts, is unpacked from its Debian package and not installed; PICKET_AUDITD may name
@@ -16,7 +18,7 @@ export_build_cache
 
 case ${1:-} in
 -h | --help)
-    sed -n '2,10s/^# \{0,1\}//p' "$0"
+    sed -n '2,12s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac
@@ -54,6 +56,13 @@ correlations() {
         grep '^correlation'
 }
 
+# Agents killed at every call to the kernel of every act and its undoing.
+residue() {
+    step "crashes"
+    cargo test --release --locked -p picket-agent --test containment -- --ignored --exact --nocapture \
+        residue::a_crash_at_any_call_leaves_nothing_behind | grep '^residue'
+}
+
 need_root "it loads BPF programs"
 need_rust
 need_packages "${BUILD_PACKAGES[@]}" "${RUN_PACKAGES[@]}"
@@ -71,11 +80,19 @@ case "${*:-detect}" in
 esac
 step "$(uname -srm), $(nproc) cores, $(. /etc/os-release && echo "$PRETTY_NAME"), commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)"
 parts=()
-for part in "$@"; do [ "$part" = correlation ] || parts+=("$part"); done
+for part in "$@"; do
+    case $part in
+    correlation | residue) ;;
+    *) parts+=("$part") ;;
+    esac
+done
 case "${*:-all}" in
-"detect correlation") ;;
+"detect correlation" | "contain residue") ;;
 *) "$target/release/picket-bench" "${parts[@]}" ;;
 esac
 case "${*:-detect}" in
 detect | *correlation*) correlations ;;
+esac
+case "${*:-contain}" in
+contain | *residue*) residue ;;
 esac

@@ -9,6 +9,7 @@
 )]
 
 mod connections;
+mod contain;
 mod detect;
 mod ingest;
 mod latency;
@@ -30,14 +31,15 @@ const PARTS: [(&str, fn()); 6] = [
 ];
 
 /// What has parts of its own.
-const GROUPS: [&str; 2] = ["sensor", "detect"];
+const GROUPS: [&str; 3] = ["sensor", "detect", "contain"];
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if detect::one(&words) {
         return;
     }
-    let parts: Vec<(&str, fn())> = PARTS.into_iter().chain(detect::PARTS).chain(sensor::PARTS).collect();
+    let parts: Vec<(&str, fn())> =
+        PARTS.into_iter().chain(detect::PARTS).chain(contain::PARTS).chain(sensor::PARTS).collect();
     let wanted = wanted(words);
     let chosen = |part: &str| wanted.is_empty() || wanted.iter().any(|want| part == want || is_below(part, want));
     for want in &wanted {
