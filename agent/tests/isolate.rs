@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use picket_agent::contain::isolate_host;
+use picket_agent::contain::isolate_host::{self, Reach};
 use picket_agent::sys::netns;
 use picket_model::action::IsolationScope;
 
@@ -54,6 +54,33 @@ fn dial(name: &str, port: u16) -> std::io::Result<TcpStream> {
     netns::inside(&path(name), || TcpStream::connect_timeout(&to, Duration::from_millis(400)))
 }
 
+fn reach() -> Reach {
+    Reach { coordinators: vec!["10.99.0.2:8844".parse().unwrap()], ..Reach::default() }
+}
+
+#[test]
+fn what_the_bundle_allows_stays_reachable_both_ways_and_names_can_be_asked() {
+    let pair = pair("r");
+    let scope = IsolationScope::Namespace { name: pair.0.clone() };
+    let (other, names) = (listen(&pair.1, 7000), listen(&pair.1, 53));
+    let dns = Reach { resolvers: vec!["10.99.0.2".parse().unwrap()], ..Reach::default() };
+    isolate_host::apply(&scope, &dns, 60_000).unwrap();
+    assert!(isolate_host::verify(&scope).unwrap());
+    assert!(dial(&pair.0, 53).is_ok() && dial(&pair.0, 7000).is_err(), "names alone");
+
+    let allowed = Reach { allowed: vec!["10.99.0.0/30".parse().unwrap()], ..Reach::default() };
+    isolate_host::apply(&scope, &allowed, 60_000).unwrap();
+    assert!(dial(&pair.0, 53).is_ok() && dial(&pair.0, 7000).is_ok());
+    let near = netns::inside(&path(&pair.0), || TcpListener::bind(("10.99.0.1", 22))).unwrap();
+    let to = SocketAddr::from(([10, 99, 0, 1], 22));
+    let reached = netns::inside(&path(&pair.1), || TcpStream::connect_timeout(&to, Duration::from_secs(2)));
+    assert!(reached.is_ok(), "whoever looks at the host comes from there");
+    let elsewhere = Reach { allowed: vec!["10.98.0.0/16".parse().unwrap()], ..Reach::default() };
+    isolate_host::apply(&scope, &elsewhere, 60_000).unwrap();
+    assert!(dial(&pair.0, 7000).is_err(), "an earlier table is replaced");
+    drop((other, names, near));
+}
+
 #[test]
 fn cut_but_for_the_coordinator_then_released() {
     if !nix::unistd::geteuid().is_root() {
@@ -68,7 +95,7 @@ fn cut_but_for_the_coordinator_then_released() {
     far.set_read_timeout(Some(Duration::from_millis(400))).unwrap();
 
     let begun = Instant::now();
-    isolate_host::apply(&scope, &["10.99.0.2:8844".parse().unwrap()], 60_000).unwrap();
+    isolate_host::apply(&scope, &reach(), 60_000).unwrap();
     println!("isolated and verified in {:?}", begun.elapsed());
     assert!(dial(&pair.0, 7000).is_err(), "new connections are cut");
     assert!(dial(&pair.0, 8844).is_ok(), "the coordinator stays reachable");
@@ -89,7 +116,7 @@ fn the_kernel_alone_ends_it_with_the_lease() {
     let pair = pair("l");
     let scope = IsolationScope::Namespace { name: pair.0.clone() };
     let _other = listen(&pair.1, 7000);
-    isolate_host::apply(&scope, &[], 1_500).unwrap();
+    isolate_host::apply(&scope, &Reach::default(), 1_500).unwrap();
     assert!(dial(&pair.0, 7000).is_err());
     let deadline = Instant::now() + Duration::from_secs(10);
     while dial(&pair.0, 7000).is_err() {

@@ -1,11 +1,13 @@
-//! Owns: cutting a host or a named network namespace off, but for the coordinator, in an nftables table of its own.
+//! Owns: cutting a host or a named network namespace off, but for what stays reachable, in an nftables table of its own.
 //! Never: another table, or a cut that outlives its lease: the kernel itself ends it, whether the agent lives or not.
 
-use std::net::SocketAddr;
+mod reach;
 
 use picket_model::action::IsolationScope;
 
 use super::nft::{self, NftError};
+
+pub use reach::{Reach, resolvers};
 
 const TABLE: &str = "picket_isolation";
 
@@ -21,16 +23,8 @@ pub enum IsolateError {
 
 /// The rules, as one transaction: an earlier table is replaced, never added to.
 #[must_use]
-pub fn plan(coordinators: &[SocketAddr], lease_ms: u64) -> String {
-    let (mut out, mut back) = (String::new(), String::new());
-    for address in coordinators {
-        let family = if address.is_ipv4() { "ip" } else { "ip6" };
-        let (ip, port) = (address.ip(), address.port());
-        out += &format!("  {family} daddr {ip} meta l4proto {{ tcp, udp }} th dport {port} accept\n");
-        // Only answers to what this host began: a forged source port alone opens nothing.
-        back +=
-            &format!("  {family} saddr {ip} meta l4proto {{ tcp, udp }} th sport {port} ct state established accept\n");
-    }
+pub fn plan(reach: &Reach, lease_ms: u64) -> String {
+    let (out, back) = reach.rules();
     // Address upkeep: without it the coordinator is lost as the DHCP lease or the neighbour entry runs out.
     let out_upkeep = "  udp sport 68 udp dport 67 accept\n  udp sport 546 udp dport 547 accept\n";
     let in_upkeep = "  udp sport 67 udp dport 68 accept\n  udp sport 547 udp dport 546 accept\n";
@@ -50,11 +44,11 @@ pub fn plan(coordinators: &[SocketAddr], lease_ms: u64) -> String {
     )
 }
 
-pub fn apply(scope: &IsolationScope, coordinators: &[SocketAddr], lease_ms: u64) -> Result<(), IsolateError> {
+pub fn apply(scope: &IsolationScope, reach: &Reach, lease_ms: u64) -> Result<(), IsolateError> {
     if lease_ms == 0 {
         return Err(IsolateError::NoLease);
     }
-    nft::run(scope, &plan(coordinators, lease_ms))?;
+    nft::run(scope, &plan(reach, lease_ms))?;
     match verify(scope) {
         Ok(true) => Ok(()),
         other => {

@@ -10,7 +10,7 @@ use picket_model::Timestamp;
 use picket_model::action::{Action, ActionKind, ActionReport, ActionState, IsolationScope, Principal};
 use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey, Sha256};
-use picket_policy::{Authorized, Grounds};
+use picket_policy::{Authorized, Grounds, Isolation};
 
 use crate::sys::clock;
 
@@ -65,6 +65,8 @@ pub struct ContainOptions {
     pub state_dir: PathBuf,
     /// Stay reachable during an isolation.
     pub coordinators: Vec<SocketAddr>,
+    /// What an isolation leaves reachable beside them.
+    pub isolation: Isolation,
     /// This boot as process keys name it.
     pub boot: u32,
     /// Bytes of all quarantined files together.
@@ -81,8 +83,8 @@ impl ContainOptions {
     #[must_use]
     pub fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
         let (vault_bytes_max, root) = (vault::VAULT_BYTES_MAX, PathBuf::from("/"));
-        let (exec_filesystems, network) = (None, IsolationScope::Host);
-        Self { state_dir, coordinators, boot, vault_bytes_max, exec_filesystems, network, root }
+        let (isolation, exec_filesystems, network) = (Isolation::default(), None, IsolationScope::Host);
+        Self { state_dir, coordinators, isolation, boot, vault_bytes_max, exec_filesystems, network, root }
     }
 }
 
@@ -126,12 +128,17 @@ impl Containment {
         let evidence = Evidence::open(path.clone()).map_err(|source| ContainError::Evidence { path, source })?;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"))?;
         let denials = Denials::new(deny, options.exec_filesystems);
-        let ContainOptions { coordinators, boot, network, root, .. } = options;
+        let ContainOptions { coordinators, isolation, boot, network, root, .. } = options;
         let blocks = Blocks::new(network.clone());
-        let steps = Steps { vault, evidence, denials, blocks, coordinators, network, boot, root };
+        let steps = Steps { vault, evidence, denials, blocks, coordinators, isolation, network, boot, root };
         let mut containment = Self { ledger, steps, again: HashMap::new() };
         let reports = containment.recover(cut_short);
         Ok((containment, reports))
+    }
+
+    /// What isolations leave reachable from now on, and those in force once they are put back.
+    pub fn set_isolation(&mut self, isolation: Isolation) {
+        self.steps.isolation = isolation;
     }
 
     /// What the journal knows to be done after `since`: a crash may have come between the journal and the telling.

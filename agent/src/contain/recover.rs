@@ -231,7 +231,7 @@ impl Containment {
             }
             ActionKind::IsolateHost { scope } => {
                 let left = self.lease_left(entry, now);
-                match isolate_host::apply(scope, &self.steps.coordinators, left) {
+                match isolate_host::apply(scope, &self.steps.reach(), left) {
                     Err(error) if !isolate_host::verify(scope).unwrap_or(false) => Err(error.to_string()),
                     _ => Ok(()),
                 }

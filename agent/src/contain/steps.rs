@@ -11,6 +11,7 @@ use picket_model::Timestamp;
 use picket_model::action::{Action, ActionKind, IsolationScope};
 use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey};
+use picket_policy::Isolation;
 
 use super::block_address::{self, BlockError, Blocks};
 use super::cut_connection::{self, CutError};
@@ -19,7 +20,7 @@ use super::disable_unit::{self, UnitError};
 use super::end_sessions::{self, SessionsError};
 use super::evidence::{self, Evidence, Gathered};
 use super::freeze_group::{self, FreezeError};
-use super::isolate_host::{self, IsolateError};
+use super::isolate_host::{self, IsolateError, Reach};
 use super::kept::Kept;
 use super::kill_tree::{self, KillError, Killed};
 use super::ledger::{Before, Entry};
@@ -135,6 +136,8 @@ pub struct Steps {
     pub denials: Denials,
     pub blocks: Blocks,
     pub coordinators: Vec<SocketAddr>,
+    /// What an isolation leaves reachable beside them, as the bundle in force has it.
+    pub isolation: Isolation,
     /// The network in which addresses are blocked and connections are cut.
     pub network: IsolationScope,
     /// This boot as process keys name it.
@@ -144,6 +147,15 @@ pub struct Steps {
 }
 
 impl Steps {
+    /// What an isolation that begins now leaves reachable.
+    pub fn reach(&self) -> Reach {
+        let Isolation { allow, dns } = &self.isolation;
+        // A signed bundle's networks were read before.
+        let allowed = allow.iter().filter_map(|text| text.parse().ok()).collect();
+        let resolvers = if *dns { isolate_host::resolvers(&self.root) } else { Vec::new() };
+        Reach { coordinators: self.coordinators.clone(), allowed, resolvers }
+    }
+
     pub fn plan(&self, action: &Action, beside: Beside<'_>) -> Result<Plan, StepError> {
         let Beside { known, spare, file, size } = beside;
         if action.kind.undoable() && action.lease_ms == 0 {
@@ -195,8 +207,9 @@ impl Steps {
                 Err(StepError::Unverified { what: "the refusal of executions" })
             }
             Plan::Isolate { scope } => {
-                isolate_host::apply(&scope, &self.coordinators, lease_ms)?;
-                Ok(isolated(&scope, lease_ms, self.coordinators.len()))
+                let reach = self.reach();
+                isolate_host::apply(&scope, &reach, lease_ms)?;
+                Ok(format!("cut {} off for {lease_ms} ms but for {}", named(&scope), reach.words()))
             }
             Plan::Suspend(plan) => Ok(suspend_process::apply(&plan)?),
             Plan::Freeze(plan) => Ok(freeze_group::apply(&plan)?),
@@ -283,10 +296,6 @@ fn killed(Killed { pids, spared }: &Killed) -> String {
     let more = if pids.len() > PIDS_NAMED { ", …" } else { "" };
     let noun = if pids.len() == 1 { "process" } else { "processes" };
     format!("killed {} {noun}: {}{more}{spared}", pids.len(), named.join(", "))
-}
-
-fn isolated(scope: &IsolationScope, lease_ms: u64, coordinators: usize) -> String {
-    format!("cut {} off for {lease_ms} ms but for {coordinators} coordinator addresses", named(scope))
 }
 
 fn named(scope: &IsolationScope) -> String {

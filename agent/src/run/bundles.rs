@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use picket_detect::{Detector, Gathering, IndicatorSource, RuleError, RuleSource};
 use picket_model::{BundleVersion, FileActivity, Interest, Sha256, Timestamp};
-use picket_policy::{Authority, Bundle, BundleError, RuleText, Verified, VerifyingKey};
+use picket_policy::{Authority, Bundle, BundleError, Isolation, RuleText, Verified, VerifyingKey};
 
 use super::lists::Lists;
 use super::status::{BROKEN_LISTS, BROKEN_RULES};
@@ -252,6 +252,11 @@ impl Keeper {
 
     pub fn version(&self) -> Option<BundleVersion> {
         self.current.as_ref().map(|bundle| bundle.version)
+    }
+
+    /// What an isolated host may still reach.
+    pub fn isolation(&self) -> Isolation {
+        self.current.as_ref().map(|bundle| bundle.isolation.clone()).unwrap_or_default()
     }
 
     /// What the bundle wants watched, where it says.

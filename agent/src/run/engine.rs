@@ -170,7 +170,8 @@ impl Engine {
             }
         };
         let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
-        let options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
+        let mut options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
+        options.isolation = keeper.isolation();
         let (containment, recovered) = Containment::open(options, deny)?;
         let mut engine = Self {
             state_dir: config.state_dir.clone(),

@@ -89,6 +89,24 @@ pub struct Protected {
     pub addresses: Vec<String>,
 }
 
+/// What an isolated host may still reach, and be reached from, beside its coordinators.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Isolation {
+    /// Addresses and networks, both ways and on all ports.
+    #[serde(default)]
+    pub allow: Vec<String>,
+    /// The servers that the host asks for names, as it names them when it is cut off. Names can carry anything out.
+    #[serde(default)]
+    pub dns: bool,
+}
+
+impl Isolation {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
@@ -117,6 +135,9 @@ pub struct Bundle {
     #[serde(default)]
     pub lease_action_ms: BTreeMap<String, u64>,
     pub protected: Protected,
+    /// Left out where there is nothing: agents that do not know of it yet take such a bundle.
+    #[serde(default, skip_serializing_if = "Isolation::is_usual")]
+    pub isolation: Isolation,
     /// Files whose reading is reported; empty means what the sensor watches by default.
     #[serde(default)]
     pub watch_read: Vec<String>,

@@ -21,7 +21,7 @@ mod shipped;
 pub mod signed;
 
 pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
-pub use bundle::{Bundle, Conservative, IndicatorTexts, ListRef, Protected, RuleText};
+pub use bundle::{Bundle, Conservative, IndicatorTexts, Isolation, ListRef, Protected, RuleText};
 pub use envelope::{Verified, accept, verify};
 pub use error::{BundleError, PolicyError};
 pub use families::Families;

@@ -3,7 +3,7 @@
 
 use picket_model::{ActionKind, Network};
 
-use crate::bundle::{Bundle, Protected};
+use crate::bundle::{Bundle, Isolation, Protected};
 use crate::error::BundleError;
 
 /// The signed bundle as bytes: it must fit one downlink frame of 8 MiB with room for the envelope.
@@ -36,6 +36,11 @@ pub const LIST_BYTES_MAX: u64 = 96 * 1024 * 1024;
 pub const LISTS_BYTES_MAX: u64 = 192 * 1024 * 1024;
 /// Protected executables, paths, units, accounts and addresses, and watched files, each.
 pub const PATHS_MAX: usize = 1_000;
+/// Networks that stay reachable during an isolation.
+const ALLOWED_MAX: usize = 64;
+/// As short as a network may be that stays reachable: `10.0.0.0/8` is an estate of its own.
+const ALLOWED_PREFIX_MIN: u8 = 8;
+const ALLOWED_PREFIX_MIN_6: u8 = 16;
 /// `PATH_MAX` of Linux.
 pub const PATH_BYTES_MAX: usize = 4096;
 /// The name of a unit or account, as the service manager has the longest.
@@ -87,6 +92,7 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
         let field = || "protected.addresses".to_owned();
         address.parse::<Network>().map_err(|reason| BundleError::Field { field: field(), reason })?;
     }
+    isolation(&bundle.isolation)?;
     for (word, &budget) in &bundle.budgets {
         known_word("budgets", word)?;
         at_most(&format!("budgets.{word}"), budget as usize, BUDGET_MAX as usize)?;
@@ -161,6 +167,20 @@ fn lists(bundle: &Bundle) -> Result<(), BundleError> {
     }
     limit("listed indicators", lists.iter().map(|list| list.entries).fold(0, u64::saturating_add), LISTED_MAX)?;
     limit("lists of indicators in bytes", lists.iter().map(|list| list.bytes).sum(), LISTS_BYTES_MAX)
+}
+
+/// What is let through must leave something cut off.
+fn isolation(isolation: &Isolation) -> Result<(), BundleError> {
+    at_most("isolation.allow", isolation.allow.len(), ALLOWED_MAX)?;
+    for text in &isolation.allow {
+        let fault = |reason| BundleError::Field { field: "isolation.allow".to_owned(), reason };
+        let network = text.parse::<Network>().map_err(fault)?;
+        let shortest = if network.address().is_ipv4() { ALLOWED_PREFIX_MIN } else { ALLOWED_PREFIX_MIN_6 };
+        if network.prefix() < shortest {
+            return Err(fault(format!("{text} is most of the internet; name networks of /{shortest} and longer")));
+        }
+    }
+    Ok(())
 }
 
 fn absolute(what: &str, paths: &[String]) -> Result<(), BundleError> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use picket_model::{BundleVersion, Timestamp};
 use serde::Deserialize;
 
-use crate::bundle::{Bundle, Conservative, IndicatorTexts, Protected};
+use crate::bundle::{Bundle, Conservative, IndicatorTexts, Isolation, Protected};
 use crate::error::{BundleError, position};
 
 /// From the one that never acts to the one that acts most.
@@ -26,6 +26,8 @@ struct Settings {
     /// Whoever leaves it out protects what every host needs; whoever writes it replaces that.
     #[serde(default = "Protected::usual")]
     protected: Protected,
+    #[serde(default)]
+    isolation: Isolation,
     #[serde(default)]
     indicators: IndicatorTexts,
     #[serde(default)]
@@ -74,6 +76,7 @@ impl Bundle {
             budgets: settings.budgets,
             lease_action_ms: settings.lease_action_ms,
             protected: settings.protected,
+            isolation: settings.isolation,
             watch_read: settings.watch_read,
         })
     }

@@ -32,7 +32,7 @@ impl Steps {
             ActionKind::DenyExecution { .. } => Ok(self.denials.undo(entry.id())?),
             ActionKind::IsolateHost { scope } => match others {
                 Some(lease_ms) => {
-                    isolate_host::apply(scope, &self.coordinators, lease_ms)?;
+                    isolate_host::apply(scope, &self.reach(), lease_ms)?;
                     Ok(format!("{} stays cut off by another action for {lease_ms} ms", named(scope)))
                 }
                 None if isolate_host::undo(scope)? => Ok(format!("{} is connected again", named(scope))),

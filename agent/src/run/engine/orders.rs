@@ -68,6 +68,7 @@ impl Engine {
                 let (version, name) = (authority.bundle().version, authority.bundle().name.clone());
                 self.decide.adopt(authority);
                 let before = self.detect.replace(detector);
+                self.containment.set_isolation(self.keeper.isolation());
                 self.set_yara(yara);
                 self.set_interest(&interest);
                 tracing::info!(us = begun.elapsed().as_micros(), "events waited while the bundle took over");

@@ -96,6 +96,13 @@ fn limits_name_what_broke_them() {
     let mut paths = bundle(1);
     paths.protected.paths.push("/usr/../tmp".into());
     assert!(refused(paths).contains("protected.paths"));
+    for (text, why) in [("10.0.0.0/7", "most of the internet"), ("::/3", "most of the internet"), ("soc", "no address")]
+    {
+        let mut isolation = bundle(1);
+        isolation.isolation.allow = vec![text.into()];
+        let why_not = refused(isolation);
+        assert!(why_not.contains("isolation.allow") && why_not.contains(why), "{why_not}");
+    }
     let large = vec![b' '; BUNDLE_BYTES_MAX + 1];
     assert!(matches!(verify(&large, &trusted()), Err(BundleError::Limit { .. })));
 }
