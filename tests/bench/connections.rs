@@ -6,8 +6,8 @@ use std::time::Duration;
 use picket_agent::report::{Spool, SpoolLimits};
 use picket_tests::estate::Estate;
 use picket_tests::eventually;
+use picket_tests::simulated::Simulated;
 
-use crate::ingest::Simulated;
 use crate::numbers::{pid_of, resident_kib};
 
 const AGENTS: usize = 1000;
@@ -19,9 +19,9 @@ pub fn run() {
     let before = resident_kib(coordinator);
     let mut agents = Vec::new();
     for number in 0..AGENTS {
-        let agent = Simulated::enrol_with(token.trim(), &format!("sim-{number}"));
+        let agent = Simulated::enrol_with(token.trim(), &format!("sim-{number}")).unwrap();
         let spool = Spool::open(&agent.folder.path().join("spool"), SpoolLimits::default()).unwrap();
-        let uplink = agent.start(spool);
+        let uplink = agent.start(spool).unwrap();
         agents.push((agent, uplink));
     }
     let connected = || {

@@ -4,15 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use picket_agent::report::{Identity, Spool, SpoolLimits};
+use picket_agent::report::{Spool, SpoolLimits};
 use picket_model::{
     Activity, Detection, DetectionId, Event, EventId, HostId, Process, ProcessKey, Record, RuleId, SensorFamily,
     Severity, Timestamp,
 };
 use picket_tests::estate::Estate;
 use picket_tests::eventually;
-
-use crate::ingest::Simulated;
+use picket_tests::simulated::Simulated;
 
 const DETECTIONS: u32 = 100_000;
 /// Those of a process tree each, so that no act is one that was done before.
@@ -20,14 +19,14 @@ const RULES: [&str; 4] = ["exec_from_temp", "miner_command", "reverse_shell_dev_
 
 pub fn run() {
     let estate = Estate::start().unwrap();
-    let agent = Simulated::enrol(&estate, "simulate");
-    let host = Identity::load(agent.folder.path()).unwrap().host();
+    let agent = Simulated::enrol(&estate, "simulate").unwrap();
+    let host = agent.host().unwrap();
     let spool = Spool::open(&agent.folder.path().join("spool"), SpoolLimits::default()).unwrap();
     let now = Timestamp::from_millis(std::time::UNIX_EPOCH.elapsed().unwrap().as_millis() as u64);
     for number in 0..DETECTIONS {
         spool.append(&Record::Detection { detection: detection(number, host, now) }).unwrap();
     }
-    let uplink = agent.start(spool.clone());
+    let uplink = agent.start(spool.clone()).unwrap();
     let sent = eventually(Duration::from_secs(600), || (spool.backlog() == 0).then_some(()));
     assert!(sent.is_some(), "{} detections were not acknowledged\n{}", spool.backlog(), estate.logs());
     uplink.stop();

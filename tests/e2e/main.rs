@@ -10,6 +10,7 @@ mod halt;
 mod indicators;
 mod lists;
 mod person;
+mod redteam;
 mod refusals;
 mod restarts;
 mod rights;

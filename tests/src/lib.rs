@@ -3,6 +3,7 @@
 
 pub mod estate;
 pub mod marked;
+pub mod simulated;
 pub mod soc;
 pub mod telemetry;
 pub mod vm;

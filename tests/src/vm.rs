@@ -214,7 +214,7 @@ fn until_prompt(stream: &mut UnixStream) -> Result<String> {
 /// Makes an ext4 image of a folder, which a guest mounts without a network.
 fn payload_disk(folder: &Path, payload: &Path) -> Result<PathBuf> {
     let disk = folder.join("payload.img");
-    File::create(&disk)?.set_len(256 * 1024 * 1024)?;
+    File::create(&disk)?.set_len(1024 * 1024 * 1024)?;
     let output = Command::new("mkfs.ext4").args(["-q", "-F", "-d"]).arg(payload).arg(&disk).output()?;
     if !output.status.success() {
         bail!("mkfs.ext4: {}", String::from_utf8_lossy(&output.stderr));
