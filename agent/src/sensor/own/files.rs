@@ -79,9 +79,7 @@ impl OwnFiles {
         if let Some(dir) = &self.state_dir {
             let entries = fs::read_dir(dir).into_iter().flatten().flatten().take(ENTRIES_MAX);
             let own = entries.filter(|entry| self.holds(&entry.path().to_string_lossy()));
-            let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-            let kind = |entry: &fs::DirEntry| if is_dir(entry) { OWN } else { OWN_ENTRY };
-            keys.extend(own.filter_map(|entry| Some((key(id_of(&entry.path())?), kind(&entry)))));
+            keys.extend(own.filter_map(|entry| entry_of(&entry.path())));
             keys.extend(id_of(dir).map(|id| (key(id), OWN_STATE)));
         }
         self.keys = keys;
@@ -91,6 +89,14 @@ impl OwnFiles {
         self.told = changed;
         news.then(|| format!("{} is not the directory that it was: mounted over, unmounted or replaced", dir.display()))
     }
+}
+
+/// A file with one name is left to its directory: its number may be anybody's by the time somebody asks for it, and a
+/// program such as git, that gives its new files two names, would be refused.
+fn entry_of(path: &Path) -> Option<([u64; 2], u8)> {
+    let entry = fs::symlink_metadata(path).ok()?;
+    let kind = if entry.is_dir() { OWN } else { OWN_ENTRY };
+    (entry.is_dir() || entry.nlink() > 1).then(|| (key((entry.dev(), entry.ino())), kind))
 }
 
 fn key((dev, ino): (u64, u64)) -> [u64; 2] {
@@ -111,4 +117,27 @@ fn mount_of(path: &Path) -> Option<u64> {
         (place != "/" && path.starts_with(place)).then_some((place.len(), id))
     });
     mounts.max().map(|(_, id)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_counts_by_its_number_only_while_it_has_a_second_name() {
+        let (state, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (file, alias) = (state.path().join("key"), elsewhere.path().join("alias"));
+        fs::write(&file, "x").unwrap();
+        let number = key(id_of(&file).unwrap());
+        let mut own = OwnFiles::new(&[], Some(state.path()));
+        let mut kind = || {
+            own.look();
+            own.keys().get(&number).copied()
+        };
+        assert_eq!(kind(), None);
+        fs::hard_link(&file, &alias).unwrap();
+        assert_eq!(kind(), Some(OWN_ENTRY));
+        fs::remove_file(&alias).unwrap();
+        assert_eq!(kind(), None);
+    }
 }
