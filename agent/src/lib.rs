@@ -12,6 +12,7 @@ pub mod facts;
 pub mod normalize;
 pub mod procfs;
 pub mod report;
+mod room;
 pub mod run;
 pub mod scan;
 pub mod sensor;

@@ -150,7 +150,14 @@ pub fn is_masked(root: &Path, unit: &str) -> bool {
     std::fs::read_link(mask(root, unit)).is_ok_and(|to| to == Path::new(NOTHING))
 }
 
+/// Stopped, masked, and stopped again if something started it in between. The other way round the service manager would
+/// have forgotten by then how the unit ends well, and call it failed.
 fn stop(root: &Path, unit: &str) -> Result<()> {
+    let stopped = || Ok::<_, UnitError>(matches!(state(unit)?.active.as_str(), "inactive" | "failed"));
+    if !stopped()? {
+        asked("stop", unit, &["stop", "--no-block", "--", unit])?;
+        reached(STOP_PATIENCE, stopped)?;
+    }
     let path = mask(root, unit);
     let made = std::fs::create_dir_all(root.join(MASKS)).and_then(|()| symlink(NOTHING, &path));
     if let Err(source) = made {
@@ -160,8 +167,10 @@ fn stop(root: &Path, unit: &str) -> Result<()> {
         }
     }
     asked("reload", unit, &["daemon-reload"])?;
+    if stopped()? {
+        return Ok(());
+    }
     asked("stop", unit, &["stop", "--no-block", "--", unit])?;
-    let stopped = || Ok::<_, UnitError>(matches!(state(unit)?.active.as_str(), "inactive" | "failed"));
     if !reached(STOP_PATIENCE, stopped)? {
         asked("kill", unit, &["kill", "--signal=KILL", "--", unit])?;
         if !reached(KILL_PATIENCE, stopped)? {

@@ -10,10 +10,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use crate::room;
+
 /// An entry is one action's report: a larger length is damage, not data.
 const MAX_ENTRY: usize = 256 * 1024;
 /// Some 60,000 entries. Compaction keeps a journal far below; one that reaches it is refused, not read into memory.
 const MAX_JOURNAL: u64 = 64 * 1024 * 1024;
+
+/// Room on the disk that lies ready behind the last entry: some 4,000 of them.
+const ROOM: u64 = 4 * 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -31,6 +36,8 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     length: u64,
+    /// So far there is room on the disk.
+    room: u64,
 }
 
 impl Journal {
@@ -63,7 +70,9 @@ impl Journal {
         file.set_len(length).and_then(|()| file.sync_all()).map_err(fail("cut the torn tail of"))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))?;
-        Ok((Self { file, path: path.to_owned(), length }, entries))
+        let mut journal = Self { file, path: path.to_owned(), length, room: 0 };
+        journal.keep_room();
+        Ok((journal, entries))
     }
 
     /// Durable when it returns; after an error the journal is as it was before.
@@ -77,10 +86,21 @@ impl Journal {
         if let Err(source) = self.file.write_all(&frame).and_then(|()| self.file.sync_data()) {
             // Else the next entry would stand behind a torn one and be lost with it.
             self.file.set_len(self.length).map_err(|source| fail(&self.path, source))?;
+            self.room = 0;
+            self.keep_room();
             return Err(fail(&self.path, source));
         }
         self.length = full;
+        self.keep_room();
         Ok(())
+    }
+
+    /// An attacker who fills the disk does not keep acts from being announced. Where there is no room now, there may be
+    /// at the next entry.
+    fn keep_room(&mut self) {
+        if self.room < self.length + ROOM / 2 && room::ahead(&self.file, self.length, ROOM).is_ok() {
+            self.room = self.length + ROOM;
+        }
     }
 
     /// Bytes on the disk.
@@ -110,6 +130,8 @@ impl Journal {
         // From here on the old file has no name any more: nothing may be appended to it.
         self.file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(fail.clone()("open"))?;
         self.length = bytes.len() as u64;
+        self.room = 0;
+        self.keep_room();
         let directory = self.path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))
     }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use picket_wire::limits::RECORD_BYTES_MAX;
 
+use crate::room;
+
 /// Length u32 and crc32c u32, little endian, before each record.
 pub(super) const ENTRY_HEADER_BYTES: u64 = 8;
 /// A system call for each record would cost more than making it. Some 200 records; beyond it they are written at once.
@@ -60,6 +62,11 @@ impl Segment {
             file.sync_all()?;
         }
         Ok(Self { path, first, count, bytes, torn, damaged, file, unwritten: Vec::new() })
+    }
+
+    /// Takes room on the disk for what will follow.
+    pub fn room(&self, bytes: u64) -> io::Result<()> {
+        room::ahead(&self.file, self.bytes, bytes)
     }
 
     /// The sequence number that the next record gets.

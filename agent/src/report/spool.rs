@@ -1,6 +1,8 @@
 //! Owns: records on disk until the coordinator has them: order, durability, the cap, counted shedding.
 //! Never: a sequence number twice or left out; a record sent before it is durable.
 
+mod error;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -8,13 +10,15 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use picket_model::{Lane, LossCount, Position, Record, Timestamp};
-use thiserror::Error;
 use tokio::sync::Notify;
 
 use super::epoch;
 use super::filler::filler;
 use super::segment::Segment;
+pub use error::SpoolError;
 
+/// Room on the disk that lies ready for urgent records: some thousands of detections and acts.
+const URGENT_ROOM: u64 = 8 << 20;
 /// How long a record that is not urgent may wait for its fsync.
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
@@ -31,16 +35,6 @@ impl Default for SpoolLimits {
         // A quiet server writes some 30 MiB a day: a week offline fits.
         Self { bytes_max: 256 << 20, segment_bytes: 4 << 20 }
     }
-}
-
-#[derive(Debug, Error)]
-pub enum SpoolError {
-    #[error("spool {path}: {error}; check that the disk has room and the directory belongs to the agent")]
-    Io { path: PathBuf, error: io::Error },
-    #[error("spool {path} is no epoch file: remove the spool directory to begin a new epoch")]
-    Epoch { path: PathBuf },
-    #[error("spool is full: the record of lane {} was shed and counted", .0.word())]
-    Shed(Lane),
 }
 
 /// Records ready to send, the first of which has `first_seq`.
@@ -194,11 +188,7 @@ impl Inner {
             return Err(self.shed(lane));
         }
         match self.write(lane, bytes, durably) {
-            Err(SpoolError::Io { error, .. })
-                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-            {
-                Err(self.shed(lane))
-            }
+            Err(error) if error.is_short() => Err(self.shed(lane)),
             other => other,
         }
     }
@@ -215,7 +205,11 @@ impl Inner {
         if state.segments.back().is_none_or(|last| last.bytes >= limit) {
             state.sync()?;
             let next = state.next();
-            state.begin(&dir, lane, next)?;
+            match state.begin(&dir, lane, next) {
+                // On a full disk the room that was taken for this one is all there is.
+                Err(error) if lane == Lane::Urgent && error.is_short() && !state.segments.is_empty() => {}
+                begun => begun?,
+            }
         }
         let Some(last) = state.segments.back_mut() else { return Err(SpoolError::Shed(lane)) };
         let seq = last.next();
@@ -325,6 +319,9 @@ impl LaneState {
         let mut state = Self { segments, durable: 0, acked, hint: (0, 0), cut_at };
         if state.segments.is_empty() {
             state.begin(dir, lane, 1)?;
+        } else if let (Lane::Urgent, Some(last)) = (lane, state.segments.back()) {
+            // Where there is none now, what is shed is counted.
+            let _ = last.room(URGENT_ROOM);
         }
         state.sync()?;
         Ok(state)
@@ -352,7 +349,15 @@ impl LaneState {
             return Ok(());
         }
         let path = path(dir, lane, first);
-        self.segments.push_back(Segment::open(path.clone(), first, None, &filler).map_err(at(&path))?);
+        let segment = Segment::open(path.clone(), first, None, &filler).map_err(at(&path))?;
+        if lane == Lane::Urgent
+            && let Err(error) = segment.room(URGENT_ROOM)
+            && !self.segments.is_empty()
+        {
+            fs::remove_file(&path).map_err(at(&path))?;
+            return Err(at(&path)(error));
+        }
+        self.segments.push_back(segment);
         sync_dir(dir)
     }
 

@@ -8,6 +8,7 @@ mod crash;
 mod deny;
 mod evidence;
 mod fixture;
+mod full;
 mod guard;
 mod lease;
 mod lines;
