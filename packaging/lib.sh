@@ -48,8 +48,8 @@ need_packages() {
 
 # A C compiler and linker for Rust, cmake for aws-lc, clang-19 and the BPF headers for agent/bpf.
 BUILD_PACKAGES=(build-essential cmake pkg-config clang-19 llvm-19 libbpf-dev linux-libc-dev)
-# What runs beside the binaries: nftables for isolation, iproute2 for the drill's namespace.
-RUN_PACKAGES=(nftables iproute2 procps)
+# What runs beside the binaries: nftables for isolation, iproute2 for the drill's namespace, cvc5 for proving policies.
+RUN_PACKAGES=(nftables iproute2 procps cvc5)
 TEST_PACKAGES=(qemu-system-x86 mmdebstrap e2fsprogs openssh-client openssh-server rpm dpkg-dev lintian cron attr curl kmod strace)
 
 cargo_deny() {

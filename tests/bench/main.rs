@@ -10,6 +10,7 @@
 
 mod connections;
 mod contain;
+mod decide;
 mod detect;
 mod ingest;
 mod latency;
@@ -21,13 +22,14 @@ mod simulate;
 
 use std::io::Write;
 
-const PARTS: [(&str, fn()); 6] = [
+const PARTS: [(&str, fn()); 7] = [
     ("latency", latency::run),
     ("load", load::run),
     ("ingest", ingest::run),
     ("connections", connections::run),
     ("pipeline", pipeline::run),
     ("simulate", simulate::run),
+    ("decide", decide::run),
 ];
 
 /// What has parts of its own.

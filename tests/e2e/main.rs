@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it missed by panicking")]
 
 mod alone;
+mod autonomy;
 mod drill;
 mod exceptions;
 mod halt;
@@ -14,6 +15,7 @@ mod redteam;
 mod refusals;
 mod restarts;
 mod rights;
+mod rollback;
 mod telemetry;
 mod trial;
 mod yara;

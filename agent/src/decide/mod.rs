@@ -61,6 +61,8 @@ pub enum Order {
 
 pub struct Decide {
     host: HostId,
+    /// The host's name, by which a bundle's tiers and lists know it.
+    name: String,
     own_pid: u32,
     authority: Option<Authority>,
     halt: Option<Halt>,
@@ -71,9 +73,10 @@ pub struct Decide {
 
 impl Decide {
     #[must_use]
-    pub fn new(host: HostId, own_pid: u32, ids: IdSource) -> Self {
+    pub fn new((host, name): (HostId, String), own_pid: u32, ids: IdSource) -> Self {
         Self {
             host,
+            name,
             own_pid,
             authority: None,
             halt: None,
@@ -163,7 +166,7 @@ impl Decide {
             lease_ms,
         };
         let acting = detection.event.process.as_deref();
-        let mut target = target(&action.kind, acting, self.own_pid, around);
+        let mut target = target(&action.kind, acting, (self.own_pid, &self.name), around);
         if matches!(action.kind, ActionKind::QuarantineFile { .. }) {
             target.guards = unclear(acting, file_meant(detection).is_some(), around);
         }
@@ -202,16 +205,27 @@ impl Decide {
             CommandKind::Act { action } if action.host != self.host => Err(Refusal::OtherHost(action.host)),
             CommandKind::Act { mut action } => {
                 let authority = self.authority.as_mut().ok_or(Refusal::NoBundle)?;
-                let process = match &action.kind {
-                    ActionKind::KillTree { target } | ActionKind::SuspendProcess { target } => around.process(target),
-                    _ => None,
-                };
+                let process = hit(&action.kind, around);
                 // Only what this host itself marked counts as a drill, whatever the order says.
                 action.reason.drill = process.as_ref().is_some_and(|process| process.drill);
-                let target = target(&action.kind, process.as_deref(), self.own_pid, around);
+                let target = target(&action.kind, process.as_deref(), (self.own_pid, &self.name), around);
                 Ok(Order::Judged(Box::new(authority.judge(action, &target, now))))
             }
         }
+    }
+
+    /// Judges a question anew that was asked at `asked` and that nobody has answered.
+    pub fn on_silence(
+        &mut self,
+        action: Action,
+        asked: Timestamp,
+        around: &dyn Surroundings,
+        now: Timestamp,
+    ) -> Option<Judgement> {
+        let authority = self.authority.as_mut()?;
+        let process = hit(&action.kind, around);
+        let target = target(&action.kind, process.as_deref(), (self.own_pid, &self.name), around);
+        Some(authority.judge_unanswered(action, &target, asked, now))
     }
 
     /// An action was undone: the same act may be proposed again at once.
@@ -232,9 +246,23 @@ fn unclear(acting: Option<&Process>, known: bool, around: &dyn Surroundings) -> 
     }
 }
 
+/// The process that an order hits.
+fn hit(kind: &ActionKind, around: &dyn Surroundings) -> Option<Arc<Process>> {
+    match kind {
+        ActionKind::KillTree { target } | ActionKind::SuspendProcess { target } => around.process(target),
+        _ => None,
+    }
+}
+
 /// What policy looks at: whom the act hits and what protects it by nature.
-fn target(kind: &ActionKind, acting: Option<&Process>, own_pid: u32, around: &dyn Surroundings) -> Target {
-    let mut target = Target { pid: None, exe: String::new(), path: String::new(), guards: None };
+fn target(
+    kind: &ActionKind,
+    acting: Option<&Process>,
+    (own_pid, host): (u32, &str),
+    around: &dyn Surroundings,
+) -> Target {
+    let account = acting.map_or_else(String::new, |process| process.user.clone());
+    let mut target = Target { host: host.to_owned(), account, ..Target::default() };
     // A process with a file system of its own could call anything /usr/sbin/sshd and be spared for it.
     let exe = acting
         .filter(|process| around.view(&process.key) == View::Own && !is_one_session(process))

@@ -66,7 +66,7 @@ fn decide(bundle: &str) -> Decide {
         number += 1;
         [number; 16]
     };
-    let mut decide = Decide::new(HOST, 99, Box::new(ids));
+    let mut decide = Decide::new((HOST, "web-1".into()), 99, Box::new(ids));
     decide.adopt(authority(bundle));
     decide
 }

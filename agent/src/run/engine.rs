@@ -5,21 +5,23 @@ mod focus;
 mod halted;
 mod orders;
 mod peace;
+mod questions;
 mod scanning;
 mod upkeep;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
 use picket_model::{
-    Action, ActionId, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount,
-    Process, ProcessKey, Record, Sha256, Timestamp,
+    Action, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount, Process,
+    ProcessKey, Record, Sha256, Timestamp,
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
 use self::focus::Focus;
+use self::questions::Questions;
 use super::bundles::{self, Keeper, Kept, Ready};
 use super::hunt::Hunt;
 use super::sensing::Sight;
@@ -44,8 +46,6 @@ use crate::worker::{Deliver, Done, Pool, ScannerOptions};
 const STATUS_TICKS: u32 = 20;
 /// How far the times that a file system keeps may lag behind the clock: a tick of the slowest kernel.
 const FILE_TIME_NS: u64 = 10_000_000;
-/// Questions that may wait for a person at once; more are asked but can only be refused at the coordinator.
-const ASKED_MAX: usize = 1024;
 
 pub struct Engine {
     state_dir: PathBuf,
@@ -63,8 +63,7 @@ pub struct Engine {
     policy_key: [u8; 32],
     peace: Peace,
     ids: Box<dyn FnMut() -> [u8; 16] + Send>,
-    /// Questions that wait for a person, each with the very file that is meant.
-    asked: HashMap<ActionId, (Action, Option<FileId>)>,
+    questions: Questions,
     hunt: Hunt,
     focus: Focus,
     lost: BTreeMap<String, u64>,
@@ -157,7 +156,8 @@ impl Engine {
     ) -> anyhow::Result<Self> {
         let Links { spool, shared, peace, pool, deliver } = links;
         let host = identity.host();
-        let mut decide = Decide::new(host, std::process::id(), super::ids::source());
+        let name = facts::host_facts().hostname;
+        let mut decide = Decide::new((host, name.clone()), std::process::id(), super::ids::source());
         let (detector, interest, broken) = match keeper.ready()? {
             Some(Kept { ready: Ready { authority, detector, interest, .. }, broken }) => {
                 decide.adopt(authority);
@@ -176,7 +176,7 @@ impl Engine {
         let mut engine = Self {
             state_dir: config.state_dir.clone(),
             normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()).reading_by(pool),
-            detect: Detect::new((host, facts::host_facts().hostname), detector, super::ids::source()),
+            detect: Detect::new((host, name), detector, super::ids::source()),
             decide,
             containment,
             scan: Scan::new(ScannerOptions::default(), deliver),
@@ -189,7 +189,7 @@ impl Engine {
             policy_key: identity.policy_key(),
             peace,
             ids: super::ids::source(),
-            asked: HashMap::new(),
+            questions: Questions::default(),
             hunt: Hunt::default(),
             focus: Focus::new(source.interest_setter()),
             lost: BTreeMap::new(),
@@ -296,23 +296,11 @@ impl Engine {
 
     /// Acts, asks or refuses, and gives what was reported of it.
     fn judged(&mut self, judgement: Judgement, trigger: Option<Trigger>) -> ActionReport {
-        let (action, state, grounds) = match judgement {
-            Judgement::ActNow(action, grounds) => return self.act(action, grounds, trigger),
-            Judgement::Ask(action, grounds) => (action, ActionState::Asked, grounds),
-            Judgement::OutOfScope(action, grounds) => (action, ActionState::Refused, grounds),
-        };
-        let detail = match state {
-            ActionState::Asked => {
-                if self.asked.len() < ASKED_MAX {
-                    self.asked.insert(action.id, (action.clone(), trigger.and_then(|trigger| trigger.file)));
-                }
-                "waits for a person".to_owned()
-            }
-            _ => format!("out of scope: {}", grounds.decided_by.join(", ")),
-        };
-        let report = stated(action, state, grounds, detail);
-        self.report(report.clone());
-        report
+        match judgement {
+            Judgement::ActNow(action, grounds) => self.act(action, grounds, trigger),
+            Judgement::Ask(action, grounds) => self.ask(action, grounds, trigger),
+            Judgement::OutOfScope(action, grounds) => self.refuse(action, grounds),
+        }
     }
 
     fn act(&mut self, action: Authorized<Action>, grounds: Grounds, trigger: Option<Trigger>) -> ActionReport {
@@ -324,7 +312,7 @@ impl Engine {
             _ => Vec::new(),
         };
         // A person said yes to the file that was asked about, not to what stands at its path by now.
-        let asked = self.asked.remove(&action.id).and_then(|(_, file)| file);
+        let asked = self.questions.take(action.id).and_then(|(_, file)| file);
         let file = trigger.and_then(|trigger| trigger.file).or(asked);
         let report = self.containment.apply(action, grounds, &known, file, trigger.map(|trigger| trigger.time));
         self.report(report.clone());

@@ -7,7 +7,12 @@ use ed25519_dalek::SigningKey;
 use picket_model::{ActionKind, BundleVersion, Sha256, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::envelope;
+use crate::autonomy::Autonomy;
+use crate::cedar::Policies;
+use crate::error::BundleError;
+use crate::quorum::Group;
+use crate::windows::Window;
+use crate::{envelope, limits};
 
 /// What counts once the bundle's lease has run out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -131,6 +136,10 @@ pub struct Bundle {
     /// Action word to how many autonomous acts of it one host may see in an hour; absent means [`BUDGET_DEFAULT`].
     #[serde(default)]
     pub budgets: BTreeMap<String, u32>,
+    /// How many autonomous acts of any kind the processes of one account may set off on one host in an hour; absent means
+    /// that accounts are not counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_budget: Option<u32>,
     /// Action word to the longest lease of an autonomous act of it; absent means [`lease_action_ms_default`].
     #[serde(default)]
     pub lease_action_ms: BTreeMap<String, u64>,
@@ -138,6 +147,15 @@ pub struct Bundle {
     /// Left out where there is nothing: agents that do not know of it yet take such a bundle.
     #[serde(default, skip_serializing_if = "Isolation::is_usual")]
     pub isolation: Isolation,
+    /// How far Picket goes by itself on which hosts. The policies that this comes to are among `policies`.
+    #[serde(default, skip_serializing_if = "Autonomy::is_empty")]
+    pub autonomy: Autonomy,
+    /// Groups of hosts of which some are never cut off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quorum: Vec<Group>,
+    /// When Picket asks for everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
     /// Files whose reading is reported; empty means what the sensor watches by default.
     #[serde(default)]
     pub watch_read: Vec<String>,
@@ -178,6 +196,12 @@ impl Bundle {
             indicators: IndicatorTexts::default(),
             ..self.clone()
         }
+    }
+
+    /// Everything a host checks beside signature, version and lease.
+    pub fn check(&self) -> Result<(), BundleError> {
+        limits::check(self)?;
+        Policies::compile(&self.policies).map_err(BundleError::Policies).map(|_| ())
     }
 
     /// The instant at which the conservative mode begins.

@@ -1,18 +1,26 @@
 //! Owns: verdicts under one verified bundle, and `Authorized`, the proof that one of them was "act now".
 //! Never: doing what was judged, reading a clock.
 
+mod place;
+mod spending;
+
 use std::ops::Deref;
+use std::sync::Arc;
 
 use picket_model::{Action, ActionKind, BundleVersion, IsolationScope, Principal, Radius, Timestamp, VerdictKind};
 
+use self::place::Place;
+use crate::autonomy::{Escalation, Level};
 use crate::budget::Spent;
 use crate::bundle::{Bundle, Conservative};
 use crate::cedar::{Opinion, Policies, Question};
 use crate::envelope::Verified;
 use crate::error::BundleError;
+use crate::guards;
 use crate::halt::Halt;
 use crate::limits::LEASE_ACTION_MS_MAX;
 use crate::protect::protection;
+use crate::windows::WindowKind;
 
 /// Proof that policy allows `T`. It cannot be made outside this module, copied, stored or sent.
 ///
@@ -53,6 +61,10 @@ pub struct Grounds {
     /// Executables whose processes a kill leaves out, with all below them, though the target stands above them; of which
     /// none may run where processes are stopped.
     pub spare: Vec<String>,
+    /// How far Picket goes by itself with this action on this host; none for people, and where the bundle has no tiers.
+    pub level: Option<Level>,
+    /// Whom the question is for, or whoever looks at what was done.
+    pub escalation: Option<Escalation>,
 }
 
 /// What an action would hit, as the host knows it at this moment.
@@ -65,6 +77,10 @@ pub struct Target {
     pub path: String,
     /// Why it is protected by nature: "pid 1", "the agent", "an ancestor of the agent".
     pub guards: Option<&'static str>,
+    /// The host's name, by which the bundle's tiers and lists know it.
+    pub host: String,
+    /// The login name of whose process set it off, or is hit; empty where that is not known.
+    pub account: String,
 }
 
 #[must_use]
@@ -80,8 +96,20 @@ pub enum Judgement {
 pub struct Authority {
     bundle: Bundle,
     policies: Policies,
-    spent: Spent,
+    spent: Spent<&'static str>,
+    spent_on_accounts: Spent<String>,
     halt: Option<Halt>,
+    /// Where the host judged last stands. It is the same one nearly always, and patterns are many.
+    place: Option<Arc<Place>>,
+}
+
+/// What is known of the target beyond the action itself.
+struct Standing<'a> {
+    place: &'a Place,
+    protected: bool,
+    waited_ms: u64,
+    freeze: Option<(&'a str, u64)>,
+    maintenance: Option<(&'a str, u64)>,
 }
 
 /// A verdict on its way: each step may lower it, none may raise it.
@@ -97,7 +125,9 @@ impl Authority {
             bundle: verified.bundle.without_texts(),
             policies: verified.policies.clone(),
             spent: Spent::default(),
+            spent_on_accounts: Spent::default(),
             halt: None,
+            place: None,
         })
     }
 
@@ -114,18 +144,42 @@ impl Authority {
     }
 
     /// What the bundle says of this action now. "Act now" at Picket's own word spends one of the budget.
-    pub fn judge(&mut self, mut action: Action, target: &Target, now: Timestamp) -> Judgement {
-        let mut draft = self.opinion(&action, target, now);
-        if let Some(reason) = protection(&action, target, &self.bundle.protected) {
+    pub fn judge(&mut self, action: Action, target: &Target, now: Timestamp) -> Judgement {
+        self.judged(action, target, 0, now)
+    }
+
+    /// What it says of an action that was asked for at `asked` and about which nobody has said anything.
+    pub fn judge_unanswered(&mut self, action: Action, target: &Target, asked: Timestamp, now: Timestamp) -> Judgement {
+        self.judged(action, target, now.millis_since(asked), now)
+    }
+
+    fn judged(&mut self, mut action: Action, target: &Target, waited_ms: u64, now: Timestamp) -> Judgement {
+        let place = self.place(&target.host, action.host);
+        let tier = place.tier.as_ref().filter(|_| autonomous(&action.reason.principal));
+        let level = tier.map(|tier| tier.level(action.kind.word()));
+        let escalation = tier.and_then(|tier| tier.escalation.clone());
+        let escalated = escalation.as_ref().filter(|_| level == Some(Level::ActAndEscalate));
+        let cut = self.settle_lease(&mut action, escalated);
+        let protection = protection(&action, target, &self.bundle.protected);
+        let protected = protection.is_some();
+        let (freeze, maintenance) = (place.left(WindowKind::Freeze, now), place.left(WindowKind::Maintenance, now));
+        let standing = Standing { place: &place, protected, waited_ms, freeze, maintenance };
+        let mut draft = self.opinion(&action, target, &standing, now);
+        // Policies may fall short of what follows; it holds beneath every bundle, and only ever lowers a verdict.
+        if let Some(reason) = protection {
             draft = Draft { verdict: VerdictKind::OutOfScope, decided_by: vec![reason] };
         }
         if self.conservative(now) {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
-        self.lower_while_halted(&mut draft, &action.reason.principal);
-        lower_what_lasts(&mut draft, &action);
-        self.settle_lease(&mut action, &mut draft);
-        self.spend(&mut draft, &action, now);
+        if autonomous(&action.reason.principal) {
+            self.lower_alone(&mut draft, &action, &standing, now);
+        }
+        draft.decided_by.extend(cut);
+        self.spend(&mut draft, &action, &target.account, now);
+        if let Some(Escalation { ask, within_ms, .. }) = escalated.filter(|_| draft.verdict == VerdictKind::ActNow) {
+            draft.decided_by.push(format!("escalation: {ask} looks at it, within {} s", within_ms / 1000));
+        }
         let spare = match action.kind.nature().radius {
             Radius::Process | Radius::Tree | Radius::Service | Radius::Account => {
                 self.bundle.protected.executables.clone()
@@ -133,7 +187,7 @@ impl Authority {
             _ => Vec::new(),
         };
         let Draft { verdict, decided_by } = draft;
-        let grounds = Grounds { verdict, bundle: self.bundle.version, decided_by, spare };
+        let grounds = Grounds { verdict, bundle: self.bundle.version, decided_by, spare, level, escalation };
         match verdict {
             VerdictKind::ActNow => Judgement::ActNow(Authorized(action), grounds),
             VerdictKind::Ask => Judgement::Ask(action, grounds),
@@ -144,6 +198,7 @@ impl Authority {
     /// Budgets spent survive a change of bundle: a new bundle is no way to act twice as often.
     pub fn carry_over(&mut self, previous: Self) {
         self.spent = previous.spent;
+        self.spent_on_accounts = previous.spent_on_accounts;
     }
 
     /// The latest word of the switch that stops all autonomy, whatever the bundle.
@@ -151,7 +206,7 @@ impl Authority {
         self.halt = halt;
     }
 
-    fn opinion(&self, action: &Action, target: &Target, now: Timestamp) -> Draft {
+    fn opinion(&self, action: &Action, target: &Target, standing: &Standing<'_>, now: Timestamp) -> Draft {
         let reason = &action.reason;
         let (scope, path) = match &action.kind {
             ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", ""),
@@ -173,6 +228,19 @@ impl Authority {
             path,
             exe: &target.exe,
             subject: &subject,
+            pid: i64::from(pid(&action.kind, target)),
+            protected: standing.protected,
+            lease_ms: i64::try_from(action.lease_ms).unwrap_or(i64::MAX),
+            budget_left: i64::from(self.budget_left(action, now)),
+            account: &target.account,
+            account_budget_left: self.account_budget_left(action, &target.account, now).map_or(i64::MAX, i64::from),
+            halted: self.halt.as_ref().is_some_and(|halt| halt.halted),
+            tier: standing.place.tier.as_ref().map_or("", |tier| tier.name.as_str()),
+            out_of_scope: standing.place.out_of_scope,
+            waited_ms: i64::try_from(standing.waited_ms).unwrap_or(i64::MAX),
+            quorum_left: if autonomous(&reason.principal) && !standing.place.groups.is_empty() { 0 } else { i64::MAX },
+            freeze_ms_left: left(standing.freeze),
+            maintenance_ms_left: left(standing.maintenance),
         });
         let (verdict, decided_by) = match opinion {
             Opinion::Act(by) => (VerdictKind::ActNow, by),
@@ -183,70 +251,106 @@ impl Authority {
     }
 
     fn lower_after_lease(&self, draft: &mut Draft, principal: &Principal) {
-        if draft.verdict == VerdictKind::OutOfScope {
-            return;
-        }
         let since = self.bundle.lease_expires();
         match self.bundle.conservative {
             Conservative::Unchanged => {}
-            Conservative::Ask => {
-                if draft.verdict == VerdictKind::ActNow && autonomous(principal) {
-                    draft.verdict = VerdictKind::Ask;
-                    draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done alone"));
-                }
-            }
-            Conservative::Watch => {
-                draft.verdict = VerdictKind::OutOfScope;
-                draft.decided_by.push(format!("lease: the bundle's ran out at {since}, nothing is done"));
-            }
+            Conservative::Ask if !autonomous(principal) => {}
+            Conservative::Ask => draft.lower(VerdictKind::Ask, guards::LEASE, || {
+                format!("lease: the bundle's ran out at {since}, nothing is done alone")
+            }),
+            Conservative::Watch => draft.lower(VerdictKind::OutOfScope, guards::LEASE, || {
+                format!("lease: the bundle's ran out at {since}, nothing is done")
+            }),
         }
     }
 
-    /// While autonomy is halted Picket only asks; people go on ordering.
-    fn lower_while_halted(&self, draft: &mut Draft, principal: &Principal) {
-        if let Some(halt) = self.halt.as_ref().filter(|halt| halt.halted)
-            && draft.verdict == VerdictKind::ActNow
-            && autonomous(principal)
-        {
-            draft.verdict = VerdictKind::Ask;
-            draft.decided_by.push(format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note));
+    /// What Picket only asks for; people go on ordering.
+    fn lower_alone(&self, draft: &mut Draft, action: &Action, standing: &Standing<'_>, now: Timestamp) {
+        let isolates = matches!(action.kind, ActionKind::IsolateHost { scope: IsolationScope::Host });
+        if let Some(group) = standing.place.groups.first().filter(|_| isolates) {
+            draft.lower(VerdictKind::Ask, guards::QUORUM, || {
+                format!("quorum: of {} {} hosts stay in reach, and no host knows how many do", group.name, group.keep)
+            });
+        }
+        draft.lower_in_window("freeze", guards::FREEZE, standing.freeze, now);
+        draft.lower_in_window("maintenance", guards::MAINTENANCE, standing.maintenance, now);
+        if let Some(halt) = self.halt.as_ref().filter(|halt| halt.halted) {
+            draft.lower(VerdictKind::Ask, guards::HALTED, || {
+                format!("halted: since {}, nothing is done alone ({})", halt.issued, halt.note)
+            });
+        }
+        // A kill alone is as the bundle says: it is what stops an intruder in time, and what was killed can be started again.
+        if !action.kind.undoable() && !matches!(action.kind, ActionKind::KillTree { .. }) {
+            draft.lower(VerdictKind::Ask, guards::LASTING, || {
+                format!("nature: {} cannot be undone, so it is asked for", action.kind.word())
+            });
         }
     }
 
-    /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows.
-    fn settle_lease(&self, action: &mut Action, draft: &mut Draft) {
+    /// Every containment ends: one without a lease gets the bundle's, and none outlasts what the bundle allows. Says so
+    /// where it had to be cut.
+    fn settle_lease(&self, action: &mut Action, escalated: Option<&Escalation>) -> Option<String> {
         if !action.kind.undoable() {
-            return;
+            // It has nothing to end, whatever was asked for.
+            action.lease_ms = 0;
+            return None;
         }
         let usual = self.bundle.action_lease_ms(&action.kind);
         let most = if autonomous(&action.reason.principal) { usual } else { LEASE_ACTION_MS_MAX };
         if action.lease_ms == 0 {
             action.lease_ms = usual;
-        } else if action.lease_ms > most {
+        }
+        if let Some(Escalation { within_ms, .. }) = escalated.filter(|it| it.within_ms < action.lease_ms.min(most)) {
+            action.lease_ms = *within_ms;
+            return Some(format!("lease: ends after {within_ms} ms unless it is ordered for longer"));
+        }
+        if action.lease_ms > most {
             action.lease_ms = most;
-            draft.decided_by.push(format!("lease: cut to {most} ms"));
+            return Some(format!("lease: cut to {most} ms"));
         }
-    }
-
-    fn spend(&mut self, draft: &mut Draft, action: &Action, now: Timestamp) {
-        if draft.verdict != VerdictKind::ActNow || !autonomous(&action.reason.principal) {
-            return;
-        }
-        let word = action.kind.word();
-        if let Err(reason) = self.spent.spend(action.host, word, self.bundle.budget(word), now) {
-            draft.verdict = VerdictKind::Ask;
-            draft.decided_by.push(reason);
-        }
+        None
     }
 }
 
-/// What cannot be taken back is asked for. A kill alone is as the bundle says: it is what stops an intruder in time, and
-/// what was killed can be started again.
-fn lower_what_lasts(draft: &mut Draft, action: &Action) {
-    let lasts = !action.kind.undoable() && !matches!(action.kind, ActionKind::KillTree { .. });
-    if lasts && draft.verdict == VerdictKind::ActNow && autonomous(&action.reason.principal) {
-        draft.verdict = VerdictKind::Ask;
-        draft.decided_by.push(format!("nature: {} cannot be undone, so it is asked for", action.kind.word()));
+impl Draft {
+    /// Down to `most` where it is above. A guard of the bundle may have seen to it before; the reason in words belongs to
+    /// it either way.
+    fn lower(&mut self, most: VerdictKind, guard: &str, reason: impl FnOnce() -> String) {
+        let above = match most {
+            VerdictKind::ActNow => false,
+            VerdictKind::Ask => self.verdict == VerdictKind::ActNow,
+            VerdictKind::OutOfScope => self.verdict != VerdictKind::OutOfScope,
+        };
+        if above || self.names(guard) {
+            self.decided_by.push(reason());
+        }
+        if above {
+            self.verdict = most;
+        }
+    }
+
+    fn lower_in_window(&mut self, what: &str, guard: &str, left: Option<(&str, u64)>, now: Timestamp) {
+        if let Some((name, ms)) = left {
+            self.lower(VerdictKind::Ask, guard, || format!("{what}: {name} until {}", now.plus_millis(ms)));
+        }
+    }
+
+    fn names(&self, guard: &str) -> bool {
+        self.decided_by.iter().any(|by| by == guard)
+    }
+}
+
+fn left(window: Option<(&str, u64)>) -> i64 {
+    window.map_or(0, |(_, ms)| i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+/// The process that is hit, by the lower of two names for it; 0 where none is.
+fn pid(kind: &ActionKind, target: &Target) -> u32 {
+    match kind {
+        ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => {
+            target.pid.map_or(key.pid, |pid| pid.min(key.pid))
+        }
+        _ => 0,
     }
 }
 

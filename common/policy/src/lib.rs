@@ -2,13 +2,16 @@
 //! Never: IO, a clock, wire.
 
 pub mod audit;
+pub mod autonomy;
 mod budget;
 pub mod bundle;
 mod cedar;
 mod envelope;
 mod error;
 mod families;
+mod guards;
 pub mod halt;
+mod hostnames;
 pub mod judge;
 pub mod keys;
 pub mod limits;
@@ -17,11 +20,15 @@ pub mod merkle;
 pub mod proposal;
 mod proposed;
 mod protect;
+pub mod quorum;
 mod shipped;
 pub mod signed;
+pub mod windows;
 
 pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
+pub use autonomy::{Autonomy, Escalation, Level, Then, Tier};
 pub use bundle::{Bundle, Conservative, IndicatorTexts, Isolation, ListRef, Protected, RuleText};
+pub use cedar::{FACTS, SCHEMA, Written, written};
 pub use envelope::{Verified, accept, verify};
 pub use error::{BundleError, PolicyError};
 pub use families::Families;
@@ -30,4 +37,6 @@ pub use judge::{Authority, Authorized, Grounds, Judgement, Target};
 pub use keys::{KeyError, SigningKey, VerifyingKey};
 pub use maintenance::{Maintenance, MaintenanceError};
 pub use proposed::Proposed;
+pub use quorum::Group;
 pub use shipped::{SHIPPED, shipped};
+pub use windows::{When, Window, WindowKind};

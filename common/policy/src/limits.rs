@@ -54,7 +54,7 @@ pub const LEASE_ACTION_MS_MAX: u64 = 31 * 24 * 3_600_000;
 /// A budget above this is none, and each spent act is remembered for an hour.
 pub const BUDGET_MAX: u32 = 1_000;
 
-fn at_most(what: &str, found: usize, limit: usize) -> Result<(), BundleError> {
+pub(crate) fn at_most(what: &str, found: usize, limit: usize) -> Result<(), BundleError> {
     if found > limit {
         return Err(BundleError::Limit { what: what.to_owned(), found: found as u64, limit: limit as u64 });
     }
@@ -67,7 +67,7 @@ pub(crate) fn check_size(bytes: usize) -> Result<(), BundleError> {
 
 /// Everything that does not need the policies compiled.
 pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
-    name(&bundle.name)?;
+    name("name", &bundle.name)?;
     lease("lease_ms", bundle.lease_ms, LEASE_MS_MIN, LEASE_MS_MAX)?;
     at_most("policies in bytes", bundle.policies.len(), POLICIES_BYTES_MAX)?;
     rules(bundle)?;
@@ -93,6 +93,9 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
         address.parse::<Network>().map_err(|reason| BundleError::Field { field: field(), reason })?;
     }
     isolation(&bundle.isolation)?;
+    if let Some(budget) = bundle.account_budget {
+        at_most("account_budget", budget as usize, BUDGET_MAX as usize)?;
+    }
     for (word, &budget) in &bundle.budgets {
         known_word("budgets", word)?;
         at_most(&format!("budgets.{word}"), budget as usize, BUDGET_MAX as usize)?;
@@ -101,15 +104,17 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
         known_word("lease_action_ms", word)?;
         lease(&format!("lease_action_ms.{word}"), ms, 1, LEASE_ACTION_MS_MAX)?;
     }
-    Ok(())
+    bundle.autonomy.check()?;
+    crate::quorum::check(&bundle.quorum)?;
+    crate::windows::check(&bundle.windows)
 }
 
-fn name(name: &str) -> Result<(), BundleError> {
-    at_most("name in bytes", name.len(), NAME_BYTES_MAX)?;
+pub(crate) fn name(field: &str, name: &str) -> Result<(), BundleError> {
+    at_most(&format!("{field} in bytes"), name.len(), NAME_BYTES_MAX)?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || !name.chars().all(plain) {
         return Err(BundleError::Field {
-            field: "name".to_owned(),
+            field: field.to_owned(),
             reason: format!("{name:?} is not made of letters, digits, dots, hyphens and underscores"),
         });
     }
@@ -195,7 +200,7 @@ fn absolute(what: &str, paths: &[String]) -> Result<(), BundleError> {
     Ok(())
 }
 
-fn known_word(field: &str, word: &str) -> Result<(), BundleError> {
+pub(crate) fn known_word(field: &str, word: &str) -> Result<(), BundleError> {
     if ActionKind::ALL.iter().any(|nature| nature.word == word) {
         return Ok(());
     }

@@ -9,6 +9,7 @@ mod failure;
 mod files;
 mod memory;
 mod output;
+mod prove;
 mod recorded;
 mod resolve;
 mod rule_files;

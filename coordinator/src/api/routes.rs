@@ -77,6 +77,11 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             }),
         )
         .route("/v1/policy", get(|State(s): Svc| call(move || s.policy())).post(apply_policy))
+        .route("/v1/policy/earlier", get(|State(s): Svc| call(move || s.earlier_policies())))
+        .route(
+            "/v1/policy/earlier/{version}",
+            get(|State(s): Svc, version: Id| with(version, move |version: u64| s.earlier_policy(version))),
+        )
         .route("/v1/policy/simulate", post(simulate))
         .route("/v1/halt", get(|State(s): Svc| call(move || s.halt())).post(turn_switch))
         .route("/v1/lists", post(take_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)))

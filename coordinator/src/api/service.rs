@@ -118,6 +118,10 @@ pub trait Service: Send + Sync {
     fn incident(&self, id: IncidentId) -> Answer;
     fn actions(&self, filter: &Filter) -> Answer;
     fn policy(&self) -> Answer;
+    /// The bundles that were in force before.
+    fn earlier_policies(&self) -> Answer;
+    /// One of them, as it was signed.
+    fn earlier_policy(&self, version: u64) -> Answer;
     fn rules(&self) -> Answer;
     fn audit(&self, from: u64, limit: usize) -> Answer;
     fn audit_export(&self) -> Result<String, Refused>;

@@ -134,10 +134,14 @@ impl Desk {
         unpoisoned(&self.policy).clone()
     }
 
-    /// Puts a checked bundle in force, here and on every host.
+    /// Puts a checked bundle in force, here and on every host; the one before it is kept.
     pub fn adopt(&self, policy: Policy) -> Result<Arc<Policy>, Refused> {
         let value = Some(policy.verified.bytes.clone());
-        self.state.write(&[Change { table: Table::Bundles, key: BUNDLE_KEY.to_vec(), expected: None, value }])?;
+        let mut changes = vec![Change { table: Table::Bundles, key: BUNDLE_KEY.to_vec(), expected: None, value }];
+        if let Some(leaving) = self.policy() {
+            changes.extend(self.keeping(&leaving)?);
+        }
+        self.state.write(&changes)?;
         let policy = Arc::new(policy);
         self.enforce(Arc::clone(&policy));
         Ok(policy)

@@ -13,7 +13,7 @@ use picket_policy::ListRef;
 use picket_policy::limits::LISTS_BYTES_MAX;
 use sha2::Digest;
 
-/// The lists of the bundle in force and of one to come.
+/// The lists of the bundle in force and of one to come; those of earlier bundles as long as there is room.
 const FOLDER_BYTES_MAX: u64 = 2 * LISTS_BYTES_MAX;
 
 /// A list that was taken in.
@@ -40,7 +40,7 @@ impl Lists {
     }
 
     /// Keeps a list that every host will be able to read; the error says why none will. Where there is no room for it,
-    /// lists of bundles that were never applied go.
+    /// lists of other bundles than the one in force go.
     pub fn take(&self, bytes: &[u8], in_force: &[ListRef]) -> Result<Taken, String> {
         let reader = ListReader::new(bytes).map_err(|error| error.to_string())?;
         let (kind, entries) = (reader.kind().word(), reader.count());

@@ -54,6 +54,9 @@ impl Desk {
         let command = Question::new(report.action.clone(), asked).answer(&analyst(who), answer, note, now()).map_err(
             |error| Refused::new(Status::Conflict, error.to_string(), "`picket actions` shows where it stands"),
         )?;
+        if answer == YesNo::Yes {
+            self.keep_quorum(report.action.host, &report.action.kind)?;
+        }
         let (word, state) = match answer {
             YesNo::Yes => ("approve", ActionState::Planned),
             YesNo::No => ("deny", ActionState::Refused),
@@ -133,6 +136,9 @@ impl Desk {
                 "docs/PROTOCOL.md says how long each field may be",
             ));
         }
+        // Two isolations at once must not both count the other's host.
+        let _one = unpoisoned(&self.answering);
+        self.keep_quorum(host, &kind)?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(Refused::internal)?;
         let action = Action {
@@ -273,7 +279,9 @@ impl Desk {
             &format!("{} version {}", bundle.name, bundle.version),
         )?;
         let policy = self.adopt(policy)?;
-        self.lists.keep_only(&policy.verified.bundle.indicator_lists);
+        let mut lists = self.earlier_lists()?;
+        lists.extend_from_slice(&policy.verified.bundle.indicator_lists);
+        self.lists.keep_only(&lists);
         Ok(Self::policy_json(&policy))
     }
 

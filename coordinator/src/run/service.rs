@@ -51,6 +51,14 @@ impl Service for Desk {
         self.say_policy()
     }
 
+    fn earlier_policies(&self) -> Answer {
+        self.say_earlier()
+    }
+
+    fn earlier_policy(&self, version: u64) -> Answer {
+        self.say_earlier_bundle(version)
+    }
+
     fn rules(&self) -> Answer {
         self.say_rules()
     }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use picket_detect::Rule;
-use picket_model::{Detection, Record, RuleId, Timestamp};
+use picket_model::{Detection, HostId, Record, RuleId, Timestamp};
 use picket_policy::{Authority, Bundle, keys};
 use serde_json::{Value, json};
 
@@ -26,9 +26,13 @@ impl Desk {
         let mut simulation = Simulation::new(side(&policy)?, side(&candidate)?);
         let (places, unreadable) = self.detections_since(since)?;
         let mut lost = unreadable;
+        let mut names: HashMap<HostId, String> = HashMap::new();
         for (_, offset) in places {
             match self.detection_at(offset)? {
-                Some((_, detection)) => simulation.detection(&detection),
+                Some((_, detection)) => {
+                    let name = names.entry(detection.host).or_insert_with(|| self.hostname(detection.host));
+                    simulation.detection(&detection, name);
+                }
                 None => lost += 1,
             }
         }

@@ -317,3 +317,66 @@ fn all_events_are_read_in_order_page_by_page_and_from_a_time_on() {
     assert_eq!(read(serde_json::json!({"since": 0})), "01 02 03 05");
     assert_eq!(read(serde_json::json!({"since": now().0})), "");
 }
+
+#[test]
+fn the_ten_bundles_before_the_one_in_force_are_kept_as_they_were_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::new(dir.path());
+    let key = picket_policy::keys::generate([9; 32]);
+    let mut signed = Vec::new();
+    for version in 1..=13 {
+        let shipped = picket_policy::shipped("watch").unwrap();
+        let bundle = picket_policy::Bundle { version: BundleVersion(version), issued: now(), ..shipped };
+        signed.push(bundle.sign(&key));
+        world.desk.order_policy("test", &signed[signed.len() - 1]).unwrap();
+    }
+    let said = world.desk.say_earlier().unwrap();
+    let versions: Vec<u64> =
+        said["bundles"].as_array().unwrap().iter().map(|one| one["version"].as_u64().unwrap()).collect();
+    assert_eq!(versions, (3..=12).rev().collect::<Vec<_>>());
+    let kept = world.desk.say_earlier_bundle(3).unwrap();
+    assert_eq!(kept, serde_json::from_slice::<serde_json::Value>(&signed[2]).unwrap());
+    assert!(world.desk.say_earlier_bundle(2).is_err() && world.desk.say_earlier_bundle(13).is_err());
+}
+
+#[test]
+fn nobody_orders_the_isolation_of_the_last_host_of_a_group() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    let web = HostId::from_bytes([3; 16]);
+    for (host, name) in [(ONE, "db-1"), (TWO, "db-2"), (web, "web-1")] {
+        let facts = HostFacts { hostname: name.into(), ..HostFacts::default() };
+        add_host(&*world.front, host, &facts, now()).unwrap();
+    }
+    let settings = "name = \"ours\"\nlease_ms = 86_400_000\nconservative = \"ask\"\n\
+                    [[quorum]]\nname = \"db\"\nhosts = [\"db-*\"]\nkeep = 1\n";
+    let bundle =
+        picket_policy::Bundle::from_texts(settings, "@id(\"a\")\npermit (principal, action, resource);").unwrap();
+    let bundle = picket_policy::Bundle { version: BundleVersion(1), issued: now(), ..bundle };
+    world.desk.order_policy("test", &bundle.sign(&picket_policy::keys::generate([9; 32]))).unwrap();
+    let mut asked = report(TWO, ActionState::Asked, now());
+    asked.action.kind = ActionKind::IsolateHost { scope: IsolationScope::Host };
+    world.tell(TWO, &[Record::Action { report: asked }]);
+    world.settle();
+
+    let isolate = |host| {
+        let request = IsolateRequest { scope: IsolationScope::Host, lease_ms: 60_000, note: String::new() };
+        world.desk.order_isolate("anna", host, request).map_err(|refused| refused.message)
+    };
+    isolate(ONE).unwrap();
+    let left = "quorum: 0 hosts of db would be left, and 1 stay in reach";
+    assert_eq!(isolate(TWO).unwrap_err(), left);
+    assert_eq!(world.desk.order_approve("anna", ACTION, "").map_err(|refused| refused.message).unwrap_err(), left);
+    isolate(ONE).unwrap();
+    isolate(web).unwrap();
+
+    // Once the first is back the other may go.
+    let mut isolations = Vec::new();
+    rows::each_action(&*world.front, |row| isolations.push(row.report)).unwrap();
+    for mut isolation in isolations.into_iter().filter(|isolation| isolation.action.host == ONE) {
+        isolation.state = ActionState::Undone;
+        world.front.write(&[rows::put_action(&isolation, now()).unwrap()]).unwrap();
+    }
+    world.desk.order_approve("anna", ACTION, "").map_err(|refused| refused.message).unwrap();
+    assert_eq!(isolate(ONE).unwrap_err(), left);
+}

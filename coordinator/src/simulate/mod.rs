@@ -95,11 +95,12 @@ impl Simulation {
         Self { before, after, hosts: HashMap::new(), groups: BTreeMap::new(), outcome: Outcome::default() }
     }
 
-    pub fn detection(&mut self, detection: &Detection) {
+    /// `name`: the host's, by which bundles know its tier.
+    pub fn detection(&mut self, detection: &Detection, name: &str) {
         self.outcome.detections += 1;
         let (first, second) = self.hosts.entry(detection.host).or_default();
-        let before = decide(&mut self.before, first, detection);
-        let after = decide(&mut self.after, second, detection);
+        let before = decide(&mut self.before, first, detection, name);
+        let after = decide(&mut self.after, second, detection, name);
         let mut actions: Vec<&'static str> = before.acts.keys().chain(after.acts.keys()).copied().collect();
         actions.sort_unstable();
         actions.dedup();
@@ -167,7 +168,7 @@ struct Memory {
 }
 
 /// As the host would: families are counted whether or not the rule asks for anything.
-fn decide(side: &mut Side, memory: &mut Memory, recorded: &Detection) -> Made {
+fn decide(side: &mut Side, memory: &mut Memory, recorded: &Detection, name: &str) -> Made {
     let Some(says) = side.rules.get(&recorded.rule) else {
         return Made { detected: false, acts: BTreeMap::new() };
     };
@@ -181,7 +182,7 @@ fn decide(side: &mut Side, memory: &mut Memory, recorded: &Detection) -> Made {
         let decided = if memory.proposed.acted(&kind, detection.time) {
             Decided::Already
         } else {
-            let judgement = judge(&mut side.authority, kind, &detection, families);
+            let judgement = judge(&mut side.authority, kind, (&detection, name), families);
             let is_news = memory.proposed.take(&judgement, detection.time);
             if is_news { said(judgement) } else { Decided::Already }
         };
@@ -190,9 +191,16 @@ fn decide(side: &mut Side, memory: &mut Memory, recorded: &Detection) -> Made {
     Made { detected: true, acts }
 }
 
-fn judge(authority: &mut Authority, kind: ActionKind, detection: &Detection, families: u32) -> Judgement {
+fn judge(
+    authority: &mut Authority,
+    kind: ActionKind,
+    (detection, name): (&Detection, &str),
+    families: u32,
+) -> Judgement {
     let now = detection.time;
-    let target = target(&kind, detection.event.process.as_deref());
+    let acting = detection.event.process.as_deref();
+    let account = acting.map_or_else(String::new, |process| process.user.clone());
+    let target = Target { host: name.to_owned(), account, ..target(&kind, acting) };
     let action = Action {
         id: ActionId::from_bytes(*detection.id.as_bytes()),
         host: detection.host,
@@ -225,8 +233,8 @@ fn target(kind: &ActionKind, acting: Option<&Process>) -> Target {
         ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => Target {
             pid: Some(key.pid),
             exe,
-            path: String::new(),
             guards: (key.pid <= 1).then_some("the first process"),
+            ..Target::default()
         },
         ActionKind::QuarantineFile { path, .. } => Target { path: path.clone(), ..Target::default() },
         ActionKind::DenyExecution { within, .. } => Target { path: within.clone().unwrap_or(exe), ..Target::default() },

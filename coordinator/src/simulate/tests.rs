@@ -45,7 +45,7 @@ fn detection(number: u32, host: u8, rule: &str) -> Detection {
 
 fn replay(before: Side, after: Side, detections: &[Detection]) -> Outcome {
     let mut simulation = Simulation::new(before, after);
-    detections.iter().for_each(|detection| simulation.detection(detection));
+    detections.iter().for_each(|detection| simulation.detection(detection, "web-1"));
     simulation.finish()
 }
 

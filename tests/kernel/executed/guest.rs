@@ -62,7 +62,7 @@ impl Guest {
         soc::start_coordinator(&vm);
         vm.run(
             "cd /opt/picket; set --; [ ! -d /payload/rules ] || set -- --rules /payload/rules
-             ./picket policy sign --shipped watch \"$@\" --key /var/lib/picket/coordinator/policy.key --version 1000 --out watch.bundle
+             ./picket policy sign --unproved --shipped watch \"$@\" --key /var/lib/picket/coordinator/policy.key --version 1000 --out watch.bundle
              ./picket policy apply watch.bundle",
         )?;
         soc::start_agent(&vm, &vm, "");

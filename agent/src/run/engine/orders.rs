@@ -50,12 +50,18 @@ impl Engine {
     }
 
     fn deny(&mut self, id: ActionId, principal: &Principal, note: &str) -> (bool, String) {
-        let Some((action, _)) = self.asked.remove(&id) else {
+        let Some((action, _)) = self.questions.take(id) else {
             return (false, format!("this host asked no question {id}, or it was answered"));
         };
         let bundle = self.keeper.version().unwrap_or(BundleVersion(0));
-        let grounds =
-            Grounds { verdict: VerdictKind::Ask, bundle, decided_by: vec![principal.to_string()], spare: Vec::new() };
+        let grounds = Grounds {
+            verdict: VerdictKind::Ask,
+            bundle,
+            decided_by: vec![principal.to_string()],
+            spare: Vec::new(),
+            level: None,
+            escalation: None,
+        };
         self.report(stated(action, ActionState::Refused, grounds, format!("refused by {principal}: {note}")));
         (true, "refused".to_owned())
     }

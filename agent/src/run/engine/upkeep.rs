@@ -25,6 +25,7 @@ impl Engine {
         for report in self.containment.expire(now()) {
             self.report(report);
         }
+        self.unanswered();
         for event in self.normalizer.settle(now()) {
             self.event(event);
         }

@@ -1,3 +1,5 @@
+use picket_model::{HostId, Principal};
+
 use super::*;
 
 fn faults_of(text: &str) -> Vec<PolicyError> {
@@ -46,7 +48,7 @@ fn a_misspelt_action_type_or_kind_is_an_error() {
 fn a_misspelt_verdict_never_turns_asking_into_acting() {
     check("@id(\"a\")\n@verdct(\"ask\")\npermit (principal, action, resource);", 1, 1, "@verdct");
     check("@id(\"a\")\n@verdict(\"aks\")\npermit (principal, action, resource);", 1, 1, "aks");
-    check("@id(\"a\")\n@verdict(\"ask\")\nforbid (principal, action, resource);", 1, 1, "permit");
+    check("@id(\"a\")\n@verdict(\"aks\")\nforbid (principal, action, resource);", 1, 1, "aks");
 }
 
 #[test]
@@ -86,6 +88,19 @@ fn question(principal: &Principal) -> Question<'_> {
         path: "",
         exe: "",
         subject: "",
+        pid: 4711,
+        protected: false,
+        lease_ms: 1,
+        budget_left: 1,
+        account: "",
+        account_budget_left: 1,
+        halted: false,
+        tier: "",
+        out_of_scope: false,
+        waited_ms: 0,
+        quorum_left: 1,
+        freeze_ms_left: 0,
+        maintenance_ms_left: 0,
     }
 }
 

@@ -97,41 +97,41 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 4]); 34] = [
-        ("kill_tree", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
-        ("kill_tree", coordinator, [OutOfScope, Ask, ActNow, ActNow]),
-        ("kill_tree", medium, [OutOfScope, Ask, Ask, ActNow]),
-        ("kill_tree", low, [OutOfScope, Ask, Ask, Ask]),
-        ("suspend_process", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
-        ("suspend_process", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("freeze_group", AGENT, [OutOfScope, Ask, Ask, Ask]),
-        ("freeze_group", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("remove_line", AGENT, [OutOfScope, Ask, Ask, Ask]),
-        ("remove_line", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("lock_account", AGENT, [OutOfScope, Ask, Ask, Ask]),
-        ("lock_account", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("end_sessions", AGENT, [OutOfScope, Ask, Ask, Ask]),
-        ("end_sessions", drill, [OutOfScope, Ask, Ask, Ask]),
-        ("end_sessions", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("block_address", AGENT, [OutOfScope, Ask, Ask, Ask]),
-        ("block_address", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("cut_connection", drill, [OutOfScope, Ask, Ask, Ask]),
-        ("cut_connection", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("disable_unit", AGENT, [OutOfScope, Ask, Ask, Ask]),
-        ("disable_unit", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("quarantine_file", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
-        ("deny_execution", AGENT, [OutOfScope, Ask, ActNow, ActNow]),
-        ("isolate_host", AGENT, [OutOfScope, Ask, OutOfScope, OutOfScope]),
-        ("isolate_host", two, [OutOfScope, Ask, Ask, ActNow]),
-        ("isolate_host", two_medium, [OutOfScope, Ask, Ask, Ask]),
-        ("kill_tree", drill, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("quarantine_file", drill, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("deny_execution", drill, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("isolate_namespace", drill, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("isolate_host", Asked { families: 2, severity: 5, ..drill }, [OutOfScope; 4]),
-        ("isolate_namespace", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("isolate_host", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
-        ("kill_tree", ANNA, [OutOfScope, ActNow, ActNow, ActNow]),
+    let rows: [(&str, Asked, [VerdictKind; 5]); 34] = [
+        ("kill_tree", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
+        ("kill_tree", coordinator, [OutOfScope, Ask, Ask, ActNow, ActNow]),
+        ("kill_tree", medium, [OutOfScope, Ask, Ask, Ask, ActNow]),
+        ("kill_tree", low, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("suspend_process", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
+        ("suspend_process", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("freeze_group", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("freeze_group", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("remove_line", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("remove_line", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("lock_account", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("lock_account", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("end_sessions", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("end_sessions", drill, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("end_sessions", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("block_address", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("block_address", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("cut_connection", drill, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("cut_connection", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("disable_unit", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("disable_unit", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("quarantine_file", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
+        ("deny_execution", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
+        ("isolate_host", AGENT, [OutOfScope, Ask, Ask, OutOfScope, OutOfScope]),
+        ("isolate_host", two, [OutOfScope, Ask, Ask, Ask, ActNow]),
+        ("isolate_host", two_medium, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("kill_tree", drill, [OutOfScope, Ask, ActNow, ActNow, ActNow]),
+        ("quarantine_file", drill, [OutOfScope, Ask, ActNow, ActNow, ActNow]),
+        ("deny_execution", drill, [OutOfScope, Ask, ActNow, ActNow, ActNow]),
+        ("isolate_namespace", drill, [OutOfScope, Ask, ActNow, ActNow, ActNow]),
+        ("isolate_host", Asked { families: 2, severity: 5, ..drill }, [OutOfScope; 5]),
+        ("isolate_namespace", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("isolate_host", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("kill_tree", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
     ];
     for (word, asked, wanted) in rows {
         for (name, wanted) in crate::SHIPPED.into_iter().zip(wanted) {
@@ -186,6 +186,19 @@ fn what_is_refused_or_asked_spends_nothing() {
     assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
 }
 
+fn standard_after_its_lease(conservative: Conservative) -> Bundle {
+    let word = match conservative {
+        Conservative::Unchanged => "unchanged",
+        Conservative::Ask => "ask",
+        Conservative::Watch => "watch",
+    };
+    let settings = include_str!("../../bundles/standard.toml")
+        .replace("conservative = \"ask\"", &format!("conservative = {word:?}"));
+    let written = Bundle::from_texts(&settings, include_str!("../../bundles/standard.cedar")).unwrap();
+    assert_eq!(written.conservative, conservative);
+    Bundle { version: BundleVersion(7), issued: NOW, ..written }
+}
+
 #[test]
 fn after_the_lease_the_bundles_own_conservative_mode_counts() {
     let drill = Asked { drill: true, ..AGENT };
@@ -195,7 +208,7 @@ fn after_the_lease_the_bundles_own_conservative_mode_counts() {
         (Conservative::Watch, VerdictKind::OutOfScope, VerdictKind::OutOfScope),
     ];
     for (conservative, alone, person) in cases {
-        let bundle = Bundle { conservative, ..bundle("standard") };
+        let bundle = standard_after_its_lease(conservative);
         let mut authority = authority_of(&bundle);
         let (before, after) = (Timestamp(bundle.lease_expires().0 - 1), bundle.lease_expires());
         assert!(!authority.conservative(before) && authority.conservative(after));
@@ -252,4 +265,23 @@ fn while_halted_picket_only_asks_and_people_are_obeyed() {
     assert_eq!(verdict(&mut authority, "kill_tree", ANNA, NOW).verdict, VerdictKind::ActNow);
     authority.set_halt(Some(halt(false)));
     assert_eq!(verdict(&mut authority, "kill_tree", AGENT, NOW).verdict, VerdictKind::ActNow);
+}
+
+#[test]
+fn one_account_sets_off_only_so_much() {
+    let mut authority = authority_of(&Bundle { account_budget: Some(2), ..bundle("standard") });
+    let mut asked = |word: &str, account: &str, ms: u64| {
+        let target = Target { account: account.into(), ..Target::default() };
+        grounds(authority.judge(action(word, AGENT), &target, NOW.plus_millis(ms)))
+    };
+    assert_eq!(asked("kill_tree", "www-data", 0).verdict, VerdictKind::ActNow);
+    assert_eq!(asked("quarantine_file", "www-data", 1).verdict, VerdictKind::ActNow);
+    let third = asked("kill_tree", "www-data", 2);
+    let told = ["guard.account-budget", "budget: 2 of acts against www-data an hour on one host are spent"];
+    assert_eq!((third.verdict, third.decided_by), (VerdictKind::Ask, told.map(str::to_owned).to_vec()));
+    // Others, and whoever is not known, are counted by themselves or not at all.
+    for account in ["anna", "", "", ""] {
+        assert_eq!(asked("kill_tree", account, 3).verdict, VerdictKind::ActNow, "{account:?}");
+    }
+    assert_eq!(asked("kill_tree", "www-data", 3_600_000).verdict, VerdictKind::ActNow);
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use picket_policy::{RuleText, SHIPPED, limits};
+use picket_policy::{RuleText, SHIPPED, SigningKey, limits};
 
 use super::indicators::{self, Named};
 use super::sign::{self, Chosen};
@@ -21,7 +21,7 @@ const KEY_NAME: &str = "policy.key";
 /// Put a bundle in force; every agent checks the signature and the version again
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n\nA shipped bundle (watch, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
+    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n\nA shipped bundle (watch, regulated, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
 )]
 pub struct Args {
     /// The file of a signed bundle, or the name of one that comes with Picket
@@ -64,20 +64,25 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn signed_here(name: &str, args: &Args, context: &Context, api: &Api) -> Result<Vec<u8>, Failure> {
-    let file = args.key.clone().unwrap_or_else(|| beside(&context.api.token_file()));
-    let key = sign::read_key(&file).map_err(|failure| match failure {
-        Failure::File { .. } if args.key.is_none() => Failure::failed(
-            format!("{failure}"),
-            "name the key that the hosts trust with --key; shipped bundles are signed where it is",
-        ),
-        other => other,
-    })?;
+    let key = own_key(args.key.as_deref(), context)?;
     let version = value::number(&api.get("/v1/policy", &[])?, "/version").saturating_add(1);
     let lists = indicators::read(&args.indicators)?;
     let yara = yara::chosen(&args.yara, args.shipped_yara)?;
     let chosen = Chosen { rules: rules::chosen(&args.rules)?, yara, lists: sign::named(&lists) };
     indicators::send(api, &lists)?;
     sign::finished(sign::from_shipped(name)?, &key, version, args.lease, chosen).map(|(_, bytes)| bytes)
+}
+
+/// The key that was named, or the one beside the API token.
+pub fn own_key(named: Option<&Path>, context: &Context) -> Result<SigningKey, Failure> {
+    let file = named.map_or_else(|| beside(&context.api.token_file()), Path::to_path_buf);
+    sign::read_key(&file).map_err(|failure| match failure {
+        Failure::File { .. } if named.is_none() => Failure::failed(
+            format!("{failure}"),
+            "name the key that the hosts trust with --key; bundles are signed where it is",
+        ),
+        other => other,
+    })
 }
 
 pub fn beside(token_file: &Path) -> PathBuf {

@@ -2,10 +2,14 @@
 //! Never: judging; that is common/policy, on the host.
 
 mod apply;
+mod candidate;
+mod check;
+mod diff;
 mod halt;
 mod indicators;
 mod keygen;
 mod maintenance;
+mod rollback;
 mod rules;
 mod show;
 mod sign;
@@ -16,10 +20,10 @@ mod yara;
 use crate::Context;
 use crate::failure::Failure;
 
-/// Show, apply or sign the policy bundle that agents act under
+/// Show, check, sign or apply the policy bundle that agents act under
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy show\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle"
+    after_help = "Examples:\n  picket policy show\n  picket policy check ours.toml\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -29,9 +33,12 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     Show(show::Args),
+    Check(check::Args),
+    Diff(diff::Args),
     Keygen(keygen::Args),
     Sign(sign::Args),
     Apply(apply::Args),
+    Rollback(rollback::Args),
     Simulate(simulate::Args),
     Maintenance(maintenance::Args),
     Halt(halt::HaltArgs),
@@ -41,9 +48,12 @@ enum Command {
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match &args.command {
         Command::Show(args) => show::run(args, context),
+        Command::Check(args) => check::run(args, context),
+        Command::Diff(args) => diff::run(args, context),
         Command::Keygen(args) => keygen::run(args, context),
         Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),
+        Command::Rollback(args) => rollback::run(args, context),
         Command::Simulate(args) => simulate::run(args, context),
         Command::Maintenance(args) => maintenance::run(args, context),
         Command::Halt(args) => halt::halt(args, context),

@@ -7,10 +7,12 @@ use picket_model::BundleVersion;
 use picket_policy::{Bundle, ListRef, RuleText, SHIPPED, SigningKey, keys, limits, shipped, verify};
 
 use super::indicators::{self, List, Named};
-use super::{rules, yara};
+use super::{check, rules, yara};
 use crate::Context;
 use crate::failure::Failure;
 use crate::files;
+use crate::prove::{Proof, prove};
+use crate::table::printable;
 use crate::value;
 
 /// A settings file is a page of text, a key a few lines.
@@ -52,6 +54,9 @@ pub struct Args {
     /// How long the bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
+    /// Sign without proving that the bundle keeps the safety invariants, which `picket policy check` lists
+    #[arg(long)]
+    unproved: bool,
     /// Where the signed bundle goes; a file that is there already is not overwritten
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -68,6 +73,7 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let yara = yara::chosen(&args.yara, args.shipped_yara)?;
     let rules = Chosen { rules: rules::chosen(&args.rules)?, yara, lists: named(&lists) };
     let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, rules)?;
+    let proof = if args.unproved { None } else { Some(proved(&bundle)?) };
     indicators::write_beside(&args.out, &lists)?;
     files::write_new(&args.out, &bytes, 0o644)?;
     let key_id = keys::key_id(&key.verifying_key());
@@ -75,19 +81,29 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         return context.output.value(&serde_json::json!({
             "file": args.out, "name": bundle.name, "version": bundle.version, "rules": bundle.rules.len(),
             "yara_files": bundle.yara.len(), "listed_indicators": listed(&bundle), "lease_ms": bundle.lease_ms,
-            "key_id": key_id,
+            "key_id": key_id, "proof": proof.as_ref().map(check::json),
         }));
     }
     context.output.line(&format!(
-        "{} version {} with {} rules, {} files of YARA rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}",
+        "{} version {} with {} rules, {} files of YARA rules and {} listed indicators, in force for {}, signed with key {key_id}, written to {}; {}",
         bundle.name,
         bundle.version,
         bundle.rules.len(),
         bundle.yara.len(),
         listed(&bundle),
         value::span(bundle.lease_ms),
-        args.out.display()
+        args.out.display(),
+        proof.map_or_else(
+            || "not proved to keep the safety invariants".to_owned(),
+            |proof| format!("{} invariants proved by cvc5 {}", proof.invariants.len(), printable(&proof.solver))
+        )
     ))
+}
+
+/// What is not safe is not signed.
+pub fn proved(bundle: &Bundle) -> Result<Proof, Failure> {
+    let proof = prove(bundle).map_err(check::failure)?;
+    check::refusal(&proof).map_or(Ok(proof), Err)
 }
 
 pub fn from_shipped(name: &str) -> Result<Bundle, Failure> {

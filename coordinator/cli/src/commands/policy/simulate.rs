@@ -1,16 +1,15 @@
 //! Owns: `picket policy simulate`: what a candidate bundle would have decided otherwise over recorded detections.
 //! Never: putting anything in force.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use picket_policy::{Bundle, SHIPPED, limits};
-use serde::Deserialize;
+use picket_policy::Bundle;
 use serde_json::Value;
 
-use super::{rules, sign};
+use super::candidate::{self, Candidate};
+use super::rules;
 use crate::Context;
 use crate::failure::Failure;
-use crate::files;
 use crate::table::{Table, printable};
 use crate::value;
 
@@ -42,41 +41,15 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 fn candidate(args: &Args) -> Result<Bundle, Failure> {
-    let path = &args.candidate;
-    let unsigned = match path.to_str().filter(|name| SHIPPED.contains(name)) {
-        Some(name) => Some(sign::from_shipped(name)?),
-        None if path.extension().is_some_and(|ending| ending == "toml") => {
-            Some(sign::from_files(path, &path.with_extension("cedar"))?)
-        }
-        None => None,
-    };
-    match unsigned {
-        Some(mut bundle) => {
-            bundle.issued = value::now();
-            bundle.rules = rules::chosen(&args.rules)?;
-            Ok(bundle)
-        }
-        None if !args.rules.is_empty() => {
-            Err(Failure::usage("a signed bundle brings its own rules", "leave --rules out"))
-        }
-        None => signed(path),
+    let Candidate { mut bundle, signed } = candidate::named(&args.candidate)?;
+    if signed && !args.rules.is_empty() {
+        return Err(Failure::usage("a signed bundle brings its own rules", "leave --rules out"));
     }
-}
-
-/// What a signed bundle says; whose signature it is does not matter here.
-fn signed(path: &Path) -> Result<Bundle, Failure> {
-    #[derive(Deserialize)]
-    struct Envelope {
-        body: String,
+    if !signed {
+        bundle.issued = value::now();
+        bundle.rules = rules::chosen(&args.rules)?;
     }
-    let bytes = files::read(path, limits::BUNDLE_BYTES_MAX as u64)?;
-    let bundle = serde_json::from_slice::<Envelope>(&bytes).and_then(|envelope| serde_json::from_str(&envelope.body));
-    bundle.map_err(|error| {
-        Failure::failed(
-            format!("{} is no signed bundle: {error}", path.display()),
-            "name a file of `picket policy sign`, a settings file that ends in .toml, or a shipped bundle",
-        )
-    })
+    Ok(bundle)
 }
 
 fn show(answer: &Value, context: &Context) -> Result<(), Failure> {
