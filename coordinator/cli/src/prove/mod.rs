@@ -85,7 +85,8 @@ impl Prover {
         let of_env =
             |invariant: &&Invariant| (picket || invariant.who == Who::Anyone) && invariant.concerns.has(&nature);
         for of in [Of::Acting, Of::Permitting] {
-            let bound: Vec<&Invariant> = invariants.iter().filter(of_env).filter(|bound| bound.of == of).collect();
+            let bound = invariants.iter().filter(of_env).filter(|bound| bound.of == of && !self.is_broken(bound.id));
+            let bound: Vec<&Invariant> = bound.collect();
             self.permissions(env, nature, of, &bound)?;
         }
         self.failures(env, nature)
@@ -140,9 +141,14 @@ impl Prover {
         Ok(self.solver.beyond(&side.compiled, &cover)?.map(|found| found.request))
     }
 
+    /// One example for each invariant is enough to see what is wrong.
+    fn is_broken(&self, invariant: &str) -> bool {
+        self.violations.iter().any(|known| known.invariant == invariant)
+    }
+
     fn violated(&mut self, invariant: &Invariant, side: &Side, request: &cedar_policy::Request) {
-        // One example for each invariant is enough to see what is wrong.
-        if self.violations.iter().any(|known| known.invariant == invariant.id) {
+        // Some have one id for several conditions.
+        if self.is_broken(invariant.id) {
             return;
         }
         let violation = Violation::new((invariant.id, invariant.says), invariant.of, request, &side.known);
@@ -152,14 +158,11 @@ impl Prover {
     fn failures(&mut self, env: &RequestEnv, nature: Nature) -> Result<(), ProveError> {
         let known = known(nature, None);
         for at in 0..self.written.len() {
-            let Some(policy) = self.written.get(at) else { break };
+            let Some(policy) = self.written.get(at).filter(|_| !self.is_broken(NEVER_FAILS.0)) else { break };
             let one = fixed(&policy.policy, &known).map_err(|reason| cannot(policy, reason))?;
             let compiled = CompiledPolicy::compile(&one, env, &self.schema);
             let compiled = compiled.map_err(|error| cannot(policy, error.to_string()))?;
-            let found = self.solver.failing(&compiled)?;
-            if let Some(found) = found
-                && self.violations.iter().all(|known| known.invariant != NEVER_FAILS.0)
-            {
+            if let Some(found) = self.solver.failing(&compiled)? {
                 let violation = Violation::new(NEVER_FAILS, Of::Acting, &found.request, &known).because_of(policy);
                 self.violations.push(violation);
             }
