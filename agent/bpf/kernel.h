@@ -70,7 +70,7 @@ struct css_set { struct cgroup *dfl_cgrp; };
 struct thread_info { __u32 status; };
 struct task_struct {
 	struct thread_info thread_info;
-	int pid, tgid, exit_code;
+	int pid, tgid, exit_code, exit_state;
 	__u64 start_boottime, self_exec_id;
 	struct task_struct *real_parent, *group_leader;
 	struct mm_struct *mm;

@@ -119,8 +119,9 @@ SEC("tp_btf/signal_generate")
 int BPF_PROG(on_signal, int sig, void *info, struct task_struct *task)
 {
 	__u32 kind = kind_of_signal(sig);
-	/* SEND_SIG_PRIV: the kernel's own word, as where memory ran out; the task at hand has nothing to do with it. */
-	if (!kind || (long)info == 1 || !is_self(task) || harmless_sender((void *)bpf_get_current_task()))
+	/* SEND_SIG_PRIV: the kernel's own word, as where memory ran out; the task at hand has nothing to do with it.
+	 * What has ended already is ended by nobody any more. */
+	if (!kind || (long)info == 1 || !is_self(task) || BPF_CORE_READ(task, exit_state) || harmless_sender((void *)bpf_get_current_task()))
 		return 0;
 	return tell(kind, sig, false);
 }

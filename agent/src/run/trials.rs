@@ -99,7 +99,8 @@ impl Trials {
     /// Somebody killed the agent, as it turns out: its last end was no bundle's doing.
     pub fn forgive(&self) {
         let laid = Arc::clone(&self.laid);
-        let of_last = |row: &&mut Row| laid.contains(&row.sha256);
+        // What was left behind for it stays so: people were told, and another is in force.
+        let of_last = |row: &&mut Row| laid.contains(&row.sha256) && row.ended < ENDINGS_MAX;
         self.change(|rows| rows.iter_mut().filter(of_last).for_each(|row| row.ended = row.ended.saturating_sub(1)));
     }
 
