@@ -7,6 +7,7 @@ use serde_json::Value;
 use picket_tests::soc;
 
 #[test]
+#[ignore = "boots guests for minutes; cargo nextest run --run-ignored all -E 'binary(lab)'"]
 fn what_a_person_orders_is_done_and_taken_back() {
     let lab = match Lab::new() {
         Ok(lab) => lab,
