@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use picket_model::action::{ActionKind, ActionReport, ActionState};
 use picket_model::process::ProcessKey;
 
-use crate::fixture::{BOOT, Place, action, apply, sha256};
+use crate::fixture::{BOOT, Place, action, apply, key, sha256};
 
 struct Victim(Child);
 
@@ -42,9 +42,7 @@ fn victim(place: &Place, listener: &TcpListener) -> Victim {
 }
 
 fn kill(place: &Place, victim: &Victim) -> ActionReport {
-    let text = fs::read_to_string(format!("/proc/{}/stat", victim.0.id())).unwrap();
-    let start_ticks = text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
-    let target = ProcessKey { boot: BOOT, pid: victim.0.id(), start_ticks };
+    let target = key(victim.0.id());
     let (mut containment, _) = place.open();
     let report = apply(&mut containment, action(ActionKind::KillTree { target }, 0));
     assert_eq!(report.state, ActionState::Applied, "{}", report.detail);

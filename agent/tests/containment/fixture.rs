@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use picket_agent::contain::{ContainOptions, Containment, ExecDeny};
 use picket_model::action::{Action, ActionKind, ActionReport, Principal, Reason};
-use picket_model::process::Sha256;
+use picket_model::process::{ProcessKey, Sha256};
 use picket_model::{ActionId, BundleVersion, HostId, Timestamp};
 use picket_policy::{Authority, Authorized, Grounds, Judgement, Target};
 use sha2::Digest;
@@ -104,6 +104,13 @@ impl Place {
 pub fn apply(containment: &mut Containment, action: Action) -> ActionReport {
     let (action, grounds) = authorised(action);
     containment.apply(action, grounds, &[], None, Some(now()))
+}
+
+/// A running process, as the agent knows it.
+pub fn key(pid: u32) -> ProcessKey {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let start_ticks = text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
+    ProcessKey { boot: BOOT, pid, start_ticks }
 }
 
 pub fn quarantine(path: &Path, sha256: Option<Sha256>) -> ActionKind {

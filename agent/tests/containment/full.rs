@@ -13,7 +13,7 @@ use picket_model::action::{ActionKind, ActionState};
 use picket_model::process::{Process, ProcessKey};
 use picket_model::{Activity, Event, EventId, Record};
 
-use crate::fixture::{BOOT, MINUTE_MS, Mounted, action, analyst, apply, now, quarantine};
+use crate::fixture::{BOOT, MINUTE_MS, Mounted, action, analyst, apply, key, now, quarantine};
 
 /// Until nothing more goes on it.
 fn fill(path: &Path) {
@@ -47,9 +47,7 @@ fn acts_are_announced_done_and_undone_on_a_full_disk() {
         containment.undo(report.action.id, &analyst(), "").unwrap();
     }
     let mut victim = Command::new("/bin/sleep").arg("60").stdin(Stdio::null()).spawn().unwrap();
-    let stat = fs::read_to_string(format!("/proc/{}/stat", victim.id())).unwrap();
-    let start_ticks = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
-    let target = ProcessKey { boot: BOOT, pid: victim.id(), start_ticks };
+    let target = key(victim.id());
     let killed = apply(&mut containment, action(ActionKind::KillTree { target }, 0));
     let _ = victim.kill();
     let _ = victim.wait();

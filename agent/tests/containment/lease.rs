@@ -11,7 +11,7 @@ use picket_model::action::{ActionKind, ActionState, IsolationScope};
 use picket_model::process::ProcessKey;
 use picket_model::{ActionId, Timestamp};
 
-use crate::fixture::{BOOT, MINUTE_MS, Place, action, analyst, apply, authorised, now, quarantine};
+use crate::fixture::{MINUTE_MS, Place, action, analyst, apply, authorised, key, now, quarantine};
 
 /// A network namespace of the test's own, with nothing in it.
 struct Namespace(String);
@@ -36,12 +36,6 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = Command::new("/usr/sbin/ip").args(["netns", "del", &self.0]).status();
     }
-}
-
-fn key(pid: u32) -> ProcessKey {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let start_ticks = text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
-    ProcessKey { boot: BOOT, pid, start_ticks }
 }
 
 #[test]

@@ -9,9 +9,8 @@ use std::process::{Child, Command, Stdio};
 
 use picket_agent::contain::{ContainOptions, Containment};
 use picket_model::action::{ActionKind, ActionState, IsolationScope};
-use picket_model::process::ProcessKey;
 
-use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, program, quarantine};
+use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, key, program, quarantine};
 use crate::suspend::Group;
 
 /// What the child is to do and where, as JSON.
@@ -152,13 +151,6 @@ impl Field {
         Self { place, mounted, group, network, victims }
     }
 
-    fn key(&self) -> ProcessKey {
-        let pid = self.victims[0].id();
-        let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let start_ticks = text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
-        ProcessKey { boot: BOOT, pid, start_ticks }
-    }
-
     fn kinds(&self) -> Vec<ActionKind> {
         let line = |path: PathBuf| ActionKind::RemoveLine {
             path: path.to_str().unwrap().to_owned(),
@@ -170,7 +162,7 @@ impl Field {
             quarantine(&self.mounted.path("implant"), None),
             line(self.place.path("files/crontab")),
             ActionKind::LockAccount { user: "ann".to_owned() },
-            ActionKind::SuspendProcess { target: self.key() },
+            ActionKind::SuspendProcess { target: key(self.victims[0].id()) },
             self.group.freeze(),
             ActionKind::BlockAddress { network: Some("203.0.113.0/24".parse().unwrap()), port: None },
             ActionKind::IsolateHost { scope: IsolationScope::Namespace { name: self.network.clone() } },

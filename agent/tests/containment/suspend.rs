@@ -16,7 +16,7 @@ use picket_agent::contain::{Containment, freeze_group, suspend_process};
 use picket_model::action::{ActionKind, ActionReport, ActionState};
 use picket_model::process::ProcessKey;
 
-use crate::fixture::{BOOT, MINUTE_MS, Place, action, analyst, apply, now};
+use crate::fixture::{BOOT, MINUTE_MS, Place, action, analyst, apply, key, now};
 
 /// A process of two threads that both speak without end, until the pipe is full.
 struct Speaker {
@@ -59,9 +59,7 @@ impl Speaker {
     }
 
     fn key(&self) -> ProcessKey {
-        let text = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
-        let start_ticks = text.rsplit_once(')').unwrap().1.split_whitespace().nth(19).unwrap().parse().unwrap();
-        ProcessKey { boot: BOOT, pid: self.pid(), start_ticks }
+        key(self.pid())
     }
 
     fn suspend(&self) -> ActionKind {
