@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use picket_agent::report::{Identity, Spool, Uplink};
-use picket_model::{HostFacts, HostId, HostStatus, Tier, Timestamp};
+use picket_model::{HostFacts, HostId, HostStatus, Tier};
 
 use crate::estate::Estate;
 use crate::eventually;
@@ -41,27 +41,7 @@ impl Simulated {
     pub fn start(&self, spool: Spool) -> Result<Uplink> {
         let identity = Identity::load(self.folder.path())?;
         let host = identity.host();
-        let status = move || HostStatus {
-            host,
-            time: Timestamp(0),
-            facts: HostFacts::default(),
-            tier: Tier::Tracing,
-            blind_spots: Vec::new(),
-            bundle: None,
-            bundle_name: String::new(),
-            lease_expires: Timestamp(0),
-            conservative: false,
-            isolated: false,
-            rules: 0,
-            losses: Vec::new(),
-            spooled: 0,
-            resident_bytes: 0,
-            cpu_ms: 0,
-            events_seen: 0,
-            accounts: Vec::new(),
-            coverage: Vec::new(),
-            exceptions_ended: Vec::new(),
-        };
+        let status = move || HostStatus::new(host, HostFacts::default(), Tier::Tracing);
         let (sender, receiver) = sync_channel(16);
         std::thread::spawn(move || for _ in receiver {});
         Ok(Uplink::start(identity, spool, Arc::new(status), sender)?)

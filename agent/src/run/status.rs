@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use anyhow::Context;
-use picket_model::{Coverage, HostId, HostStatus, Tier, Timestamp, TypeCount};
+use picket_model::{Coverage, HostId, HostStatus, Tier, TypeCount};
 
 use super::unpoisoned;
 use crate::config::Config;
@@ -37,27 +37,7 @@ pub struct Shared(Mutex<HostStatus>);
 
 impl Shared {
     pub fn new(host: HostId, tier: Tier) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(HostStatus {
-            host,
-            time: Timestamp(0),
-            facts: facts::host_facts(),
-            tier,
-            blind_spots: Vec::new(),
-            bundle: None,
-            bundle_name: String::new(),
-            lease_expires: Timestamp(0),
-            conservative: false,
-            isolated: false,
-            rules: 0,
-            losses: Vec::new(),
-            spooled: 0,
-            resident_bytes: 0,
-            cpu_ms: 0,
-            events_seen: 0,
-            accounts: Vec::new(),
-            coverage: Vec::new(),
-            exceptions_ended: Vec::new(),
-        })))
+        Arc::new(Self(Mutex::new(HostStatus::new(host, facts::host_facts(), tier))))
     }
 
     pub fn current(&self) -> HostStatus {

@@ -95,3 +95,31 @@ pub struct HostStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exceptions_ended: Vec<String>,
 }
+
+impl HostStatus {
+    /// Of an agent that has no bundle yet and has seen nothing.
+    #[must_use]
+    pub const fn new(host: HostId, facts: HostFacts, tier: Tier) -> Self {
+        Self {
+            host,
+            time: Timestamp(0),
+            facts,
+            tier,
+            blind_spots: Vec::new(),
+            bundle: None,
+            bundle_name: String::new(),
+            lease_expires: Timestamp(0),
+            conservative: false,
+            isolated: false,
+            rules: 0,
+            losses: Vec::new(),
+            spooled: 0,
+            resident_bytes: 0,
+            cpu_ms: 0,
+            events_seen: 0,
+            accounts: Vec::new(),
+            coverage: Vec::new(),
+            exceptions_ended: Vec::new(),
+        }
+    }
+}

@@ -55,27 +55,8 @@ fn event(process: Process, ms: u64, activity: Activity) -> Event {
 }
 
 fn status(ms: u64, isolated: bool) -> HostStatus {
-    HostStatus {
-        host: host(),
-        time: APPLIED.plus_millis(ms),
-        facts: HostFacts::default(),
-        tier: Tier::Full,
-        blind_spots: Vec::new(),
-        bundle: None,
-        bundle_name: String::new(),
-        lease_expires: APPLIED,
-        conservative: false,
-        isolated,
-        rules: 0,
-        losses: Vec::new(),
-        spooled: 0,
-        resident_bytes: 0,
-        cpu_ms: 0,
-        events_seen: 0,
-        accounts: Vec::new(),
-        coverage: Vec::new(),
-        exceptions_ended: Vec::new(),
-    }
+    let status = HostStatus::new(host(), HostFacts::default(), Tier::Full);
+    HostStatus { time: APPLIED.plus_millis(ms), lease_expires: APPLIED, isolated, ..status }
 }
 
 fn applied(kind: ActionKind) -> Verifier {

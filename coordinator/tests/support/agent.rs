@@ -53,27 +53,9 @@ pub fn detection(host: HostId, number: u64) -> Record {
 }
 
 pub fn status(host: HostId) -> HostStatus {
-    HostStatus {
-        host,
-        time: now(),
-        facts: HostFacts { hostname: "web-1".into(), ..HostFacts::default() },
-        tier: Tier::Bare,
-        blind_spots: vec![],
-        bundle: Some(BundleVersion(3)),
-        bundle_name: "careful".into(),
-        lease_expires: Timestamp(0),
-        conservative: false,
-        isolated: false,
-        rules: 0,
-        losses: vec![],
-        spooled: 0,
-        resident_bytes: 0,
-        cpu_ms: 0,
-        events_seen: 0,
-        accounts: Vec::new(),
-        coverage: Vec::new(),
-        exceptions_ended: Vec::new(),
-    }
+    let facts = HostFacts { hostname: "web-1".into(), ..HostFacts::default() };
+    let status = HostStatus::new(host, facts, Tier::Bare);
+    HostStatus { time: now(), bundle: Some(BundleVersion(3)), bundle_name: "careful".into(), ..status }
 }
 
 impl Agent {
