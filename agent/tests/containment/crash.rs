@@ -17,7 +17,10 @@ use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, no
 
 const STATE: &str = "PICKET_TEST_CRASH_STATE";
 const FILE: &str = "PICKET_TEST_CRASH_FILE";
-const ROUNDS: u32 = 40;
+/// Moments of one cycle at which the agent is killed.
+const MOMENTS: u32 = 40;
+/// How often all of them are gone through until every side of the act was hit: the cycle is not equally long each time.
+const TURNS_MAX: u32 = 10;
 
 fn content() -> Vec<u8> {
     (0..200_000u32).flat_map(u32::to_le_bytes).collect()
@@ -45,7 +48,10 @@ fn killed_at_any_moment(name: &str, place: &Place, path: &Path) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o750)).unwrap();
     place.options();
     let (mut in_vault, mut in_place, mut cut_short) = (0, 0, 0);
-    for round in 0..ROUNDS {
+    for moment in 0..MOMENTS * TURNS_MAX {
+        if moment >= MOMENTS && in_vault > 0 && in_place > 0 && cut_short > 0 {
+            break;
+        }
         let mut agent = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture"])
             .env(STATE, place.path("state"))
@@ -57,7 +63,7 @@ fn killed_at_any_moment(name: &str, place: &Place, path: &Path) {
         let cycle: u64 =
             lines.map_while(Result::ok).find_map(|line| line.strip_prefix("ready ")?.parse().ok()).unwrap();
         // Not a wait for anything: the moment of the crash is what varies.
-        std::thread::sleep(Duration::from_micros(cycle * u64::from(round) / u64::from(ROUNDS)));
+        std::thread::sleep(Duration::from_micros(cycle * u64::from(moment % MOMENTS) / u64::from(MOMENTS)));
         agent.kill().unwrap();
         agent.wait().unwrap();
 
