@@ -153,8 +153,9 @@ fn processes(guest: &Vm) {
         (!says(guest, &format!("grep ^State: /proc/{pid}/status")).contains("T (stopped)")).then_some(())
     });
     let id = done(guest, &format!("kill-tree {pid}"));
-    let list =
-        format!("cd /var/lib/picket/agent/evidence/{id} && sha256sum --quiet -c SHA256SUMS && grep -c . {pid}/maps");
+    let folder = format!("/var/lib/picket/agent/evidence/{id}");
+    soc::wait(guest, "its evidence is written", || guest.run(&format!("test -s {folder}/SHA256SUMS")).ok());
+    let list = format!("cd {folder} && sha256sum --quiet -c SHA256SUMS && grep -c . {pid}/maps");
     assert!(says(guest, &list).parse::<u32>().unwrap() > 5, "{}", says(guest, &list));
 }
 

@@ -14,6 +14,7 @@ use picket_policy::{Authorized, Grounds, Isolation};
 
 use crate::sys::clock;
 
+mod afterwards;
 pub mod block_address;
 pub mod cut_connection;
 pub mod deny_execution;
@@ -46,7 +47,7 @@ mod walk;
 pub use deny_execution::ExecDeny;
 
 use block_address::Blocks;
-use deny_execution::{Denials, Health};
+use deny_execution::Denials;
 use evidence::Evidence;
 use journal::JournalError;
 use ledger::{Entry, Ledger, Undoing};
@@ -205,8 +206,14 @@ impl Containment {
         self.end(&entry, Undoing { state: ActionState::Undone, principal, note })
     }
 
-    /// Ends the leases that ran out, and looks after what refuses executions.
+    /// Ends the leases that ran out, looks after what refuses executions, and says where evidence was kept since.
     pub fn expire(&mut self, now: Timestamp) -> Vec<ActionReport> {
+        let mut reports = self.evidence_kept();
+        reports.extend(self.end_due(now));
+        reports
+    }
+
+    fn end_due(&mut self, now: Timestamp) -> Vec<ActionReport> {
         let mut reports = self.look_after_denials();
         let due: Vec<Entry> = self.ledger.in_force().filter(|entry| self.ends(entry) <= now).cloned().collect();
         for entry in due {
@@ -220,25 +227,6 @@ impl Containment {
                     reports.extend(first.then(|| entry.turned(ActionState::Applied, clock::now(), why).report));
                 }
             }
-        }
-        reports
-    }
-
-    /// What somebody took away behind the agent's back is put in force again, for the rest of its lease: an isolation
-    /// whose table was emptied, a process that was let go.
-    pub fn hold_again(&mut self, now: Timestamp) -> Vec<ActionReport> {
-        let lasting: Vec<Entry> = self.ledger.in_force().filter(|entry| self.ends(entry) > now).cloned().collect();
-        let mut reports = Vec::new();
-        for entry in lasting {
-            let Some(taken) = taken_away(&entry.report.action.kind) else { continue };
-            if !matches!(self.steps.verify(&entry), Ok(false)) {
-                continue;
-            }
-            let why = match self.arm(&entry, now) {
-                Ok(()) => format!("{taken}; it is in force again"),
-                Err(error) => format!("{taken}, and it cannot be put back: {error}"),
-            };
-            reports.push(entry.turned(ActionState::Applied, now, why).report);
         }
         reports
     }
@@ -348,38 +336,6 @@ impl Containment {
                 Err(ContainError::Undo { id: entry.id(), reason: error.to_string() })
             }
         }
-    }
-
-    fn look_after_denials(&mut self) -> Vec<ActionReport> {
-        let why = match self.steps.denials.look_after() {
-            Health::Sound => return Vec::new(),
-            Health::Restarted => {
-                "executions waited too long for an answer and were let through; refusing anew".to_owned()
-            }
-            Health::Lost(why) => format!("executions are no longer asked about: {why}"),
-        };
-        let mut reports = Vec::new();
-        for id in self.steps.denials.ids() {
-            let Some(entry) = self.ledger.get(id).cloned() else { continue };
-            if self.steps.denials.verify(id) {
-                reports.push(entry.turned(ActionState::Applied, clock::now(), why.clone()).report);
-            } else {
-                let left = self.steps.undo(&entry, None).err().map_or(String::new(), |error| format!("; {error}"));
-                reports.push(self.write_down(entry.turned(ActionState::Failed, clock::now(), format!("{why}{left}"))));
-            }
-        }
-        reports
-    }
-}
-
-/// How the loss of a kind reads that does not stay in force by itself; none of one that is looked after otherwise.
-const fn taken_away(kind: &ActionKind) -> Option<&'static str> {
-    match kind {
-        ActionKind::IsolateHost { .. } | ActionKind::BlockAddress { .. } => Some("its table was flushed"),
-        ActionKind::SuspendProcess { .. } => Some("somebody let the process run on"),
-        ActionKind::FreezeGroup { .. } => Some("somebody let the control group run on"),
-        ActionKind::DisableUnit { .. } => Some("somebody unmasked or started the unit"),
-        _ => None,
     }
 }
 

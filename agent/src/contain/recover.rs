@@ -39,7 +39,7 @@ impl Containment {
                 reports.push(self.write_down(entry.turned(ActionState::Failed, now, detail)));
             }
         }
-        reports.extend(self.expire(now));
+        reports.extend(self.end_due(now));
         reports
     }
 

@@ -194,8 +194,8 @@ impl Steps {
                 let mut seen = None;
                 let look = |pids: &[u32]| seen = Some(evidence::gather(pids));
                 let done = kill_tree::apply(&target, &known, &spare, KILL_PATIENCE, look);
-                let kept = self.keep(id, seen);
-                Ok(format!("{}{kept}", killed(&done?)))
+                let unkept = self.keep(id, seen);
+                Ok(format!("{}{unkept}", killed(&done?)))
             }
             Plan::Quarantine(plan) => self.quarantine(id, &plan),
             Plan::Deny(plan) => {
@@ -218,8 +218,8 @@ impl Steps {
             Plan::Sessions(plan) => {
                 let mut seen = None;
                 let done = end_sessions::apply(&plan, |pids: &[u32]| seen = Some(evidence::gather(pids)));
-                let kept = self.keep(id, seen);
-                Ok(format!("{}{kept}", done?))
+                let unkept = self.keep(id, seen);
+                Ok(format!("{}{unkept}", done?))
             }
             Plan::Unit(plan) => Ok(disable_unit::apply(&self.root, &plan)?),
             Plan::Block(plan) => Ok(self.blocks.apply(id, plan, lease_ms)?),
@@ -227,13 +227,11 @@ impl Steps {
         }
     }
 
-    /// What was gathered of processes, written down; gives where, in words. They are dead by now, with it or without.
-    fn keep(&mut self, id: ActionId, gathered: Option<Gathered>) -> String {
-        match gathered.map(|gathered| self.evidence.keep(id, gathered)) {
-            None => String::new(),
-            Some(Ok(kept)) => format!("; {kept}"),
-            Some(Err(error)) => format!("; no evidence could be kept: {error}"),
-        }
+    /// Has what was gathered of processes written down behind the act; gives in words what cannot be. They are dead by
+    /// now, with it or without.
+    fn keep(&self, id: ActionId, gathered: Option<Gathered>) -> String {
+        let handed = gathered.map_or(Ok(()), |gathered| self.evidence.keep(id, gathered));
+        handed.err().map_or_else(String::new, |unkept| format!("; {unkept}"))
     }
 
     fn quarantine(&self, id: ActionId, plan: &quarantine_file::Plan) -> Result<String, StepError> {

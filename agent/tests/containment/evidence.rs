@@ -7,11 +7,12 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use picket_model::action::{ActionKind, ActionReport, ActionState};
 use picket_model::process::ProcessKey;
 
-use crate::fixture::{BOOT, Place, action, apply, key, sha256};
+use crate::fixture::{BOOT, Place, action, apply, key, now, sha256};
 
 struct Victim(Child);
 
@@ -44,9 +45,13 @@ fn victim(place: &Place, listener: &TcpListener) -> Victim {
 fn kill(place: &Place, victim: &Victim) -> ActionReport {
     let target = key(victim.0.id());
     let (mut containment, _) = place.open();
-    let report = apply(&mut containment, action(ActionKind::KillTree { target }, 0));
-    assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
-    report
+    let killed = apply(&mut containment, action(ActionKind::KillTree { target }, 0));
+    assert_eq!(killed.state, ActionState::Applied, "{}", killed.detail);
+    assert!(!killed.detail.contains("evidence"), "told before anything is written: {}", killed.detail);
+    let told = containment.close();
+    let [report] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!((report.action.id, report.latency_us), (killed.action.id, killed.latency_us));
+    report.clone()
 }
 
 fn folder(place: &Place, report: &ActionReport) -> PathBuf {
@@ -87,6 +92,28 @@ fn what_a_killed_process_was_can_be_looked_at_afterwards() {
 }
 
 #[test]
+fn where_evidence_lies_is_told_while_the_agent_runs_on_and_known_after_a_restart() {
+    let place = Place::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let victim = victim(&place, &listener);
+    let (mut containment, _) = place.open();
+    let killed = apply(&mut containment, action(ActionKind::KillTree { target: key(victim.0.id()) }, 0));
+    let end = Instant::now() + Duration::from_secs(20);
+    let told = loop {
+        assert!(Instant::now() < end, "it is told");
+        match containment.expire(now()).pop() {
+            Some(told) => break told,
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    assert_eq!((told.action.id, told.state), (killed.action.id, ActionState::Applied));
+    assert!(told.detail.contains("evidence of 2 in "), "{}", told.detail);
+    drop(containment);
+    let (containment, _) = place.open();
+    assert_eq!(containment.report(killed.action.id).unwrap().detail, told.detail);
+}
+
+#[test]
 fn the_oldest_evidence_makes_way() {
     let place = Place::new();
     place.options();
@@ -108,5 +135,6 @@ fn a_kill_that_finds_nothing_leaves_nothing() {
     let target = ProcessKey { boot: BOOT, pid: 4_194_000, start_ticks: 1 };
     let report = apply(&mut containment, action(ActionKind::KillTree { target }, 0));
     assert!(!report.detail.contains("evidence"), "{}", report.detail);
+    assert!(containment.close().is_empty());
     assert_eq!(fs::read_dir(place.path("state/evidence")).unwrap().count(), 0);
 }

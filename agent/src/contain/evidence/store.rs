@@ -1,7 +1,5 @@
-//! Owns: what is kept of processes that are killed: executable, memory map, arguments, open files and sockets.
-//! Never: memory itself, or holding the kill up: what goes with a process is read before, and written down after.
-
-mod gather;
+//! Owns: the folder of evidence: writing an act's files with the list of their digests, and what makes way for them.
+//! Never: choosing what is kept.
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -12,8 +10,7 @@ use std::path::{Path, PathBuf};
 use picket_model::id::ActionId;
 use sha2::{Digest, Sha256};
 
-use gather::TEXT_BYTES_MAX;
-pub use gather::{Gathered, gather};
+use super::gather::{Gathered, TEXT_BYTES_MAX};
 
 /// One executable: most are smaller, and a larger one is cut and said to be.
 const IMAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -27,14 +24,14 @@ const LIST: &str = "SHA256SUMS";
 
 /// Where evidence lies: a folder for each act, for root alone.
 #[derive(Debug)]
-pub struct Evidence {
+pub struct Store {
     path: PathBuf,
     /// Each act's folder with what is in it, the oldest first.
     acts: VecDeque<(PathBuf, u64)>,
     bytes: u64,
 }
 
-impl Evidence {
+impl Store {
     pub fn open(path: PathBuf) -> io::Result<Self> {
         folder(&path)?;
         let mut acts: Vec<(i64, PathBuf, u64)> = Vec::new();
@@ -46,16 +43,10 @@ impl Evidence {
         Ok(Self { path, acts: acts.into_iter().map(|(_, path, size)| (path, size)).collect(), bytes })
     }
 
-    /// Where the evidence of an act lies.
-    #[must_use]
-    pub fn path_of(&self, id: ActionId) -> PathBuf {
-        self.path.join(id.to_string())
-    }
-
     /// Writes down what was gathered; gives what there is, in words. It is not waited for the disk.
     pub fn keep(&mut self, id: ActionId, gathered: Gathered) -> io::Result<String> {
         self.make_room()?;
-        let path = self.path_of(id);
+        let path = self.path.join(id.to_string());
         if path.join(LIST).exists() {
             return Ok("evidence was kept before".to_owned());
         }

@@ -55,6 +55,9 @@ impl Engine {
             self.event(event);
         }
         self.scan.give_up();
+        for report in self.containment.close() {
+            self.report(report);
+        }
         self.losses();
         tracing::info!("stopped: {why}");
         self.own_at(until, Activity::Agent { what: "stopped".to_owned(), detail: why.to_owned() });
