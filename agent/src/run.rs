@@ -2,6 +2,7 @@
 //! Never: a stage's work.
 
 mod bundles;
+mod clock;
 mod engine;
 mod hunt;
 mod ids;

@@ -12,7 +12,7 @@ use crate::sys::clock;
 
 impl Containment {
     /// What somebody took away behind the agent's back is put in force again, for the rest of its lease: an isolation
-    /// whose table was emptied, a process that was let go.
+    /// whose table was emptied, a process that was let go. `now`: the steady date.
     pub fn hold_again(&mut self, now: Timestamp) -> Vec<ActionReport> {
         let lasting: Vec<Entry> = self.ledger.in_force().filter(|entry| self.ends(entry) > now).cloned().collect();
         let mut reports = Vec::new();
@@ -25,7 +25,7 @@ impl Containment {
                 Ok(()) => format!("{taken}; it is in force again"),
                 Err(error) => format!("{taken}, and it cannot be put back: {error}"),
             };
-            reports.push(entry.turned(ActionState::Applied, now, why).report);
+            reports.push(entry.turned(ActionState::Applied, clock::now(), why).report);
         }
         reports
     }

@@ -9,7 +9,7 @@ use picket_model::action::{IsolationScope, Network};
 use picket_model::id::ActionId;
 
 use super::nft::{self, NftError};
-use crate::sys::clock;
+use crate::sys::clock::boot_ns;
 
 const TABLE: &str = "picket_block";
 const HOOKS: [&str; 3] = ["input", "output", "forward"];
@@ -112,6 +112,7 @@ impl Plan {
 #[derive(Debug)]
 pub struct Blocks {
     scope: IsolationScope,
+    /// Each with its end, on the clock that counts since boot.
     active: BTreeMap<ActionId, (Plan, Timestamp)>,
 }
 
@@ -127,7 +128,7 @@ impl Blocks {
             return Err(BlockError::Full);
         }
         let what = plan.what();
-        let until = clock::now().plus_millis(lease_ms);
+        let until = Timestamp(boot_ns()).plus_millis(lease_ms);
         let before = self.active.insert(id, (plan, until));
         // The agent started anew, and the kernel still has it.
         if before.is_none() && self.verify(id)? {
@@ -185,7 +186,7 @@ impl Blocks {
             nft::delete(&self.scope, TABLE)?;
             return Ok(());
         }
-        Ok(nft::run(&self.scope, &self.text(clock::now()))?)
+        Ok(nft::run(&self.scope, &self.text(Timestamp(boot_ns())))?)
     }
 
     /// The rules as one transaction: an earlier table is replaced, never added to.

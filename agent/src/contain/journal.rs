@@ -38,11 +38,13 @@ pub struct Journal {
     length: u64,
     /// So far there is room on the disk.
     room: u64,
+    /// Stretches between whole entries that the disk damaged.
+    damaged: usize,
 }
 
 impl Journal {
     /// Opens or makes the journal and gives its entries. What follows the last whole entry is cut off: its act,
-    /// announced only by a finished write, cannot have begun.
+    /// announced only by a finished write, cannot have begun. What is damaged before that is left out and counted.
     pub fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>), JournalError> {
         let fail = |doing| move |source| JournalError::Io { doing, path: path.to_owned(), source };
         let mut file =
@@ -56,8 +58,9 @@ impl Journal {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(fail("read"))?;
-        let (mut entries, mut rest) = (Vec::new(), bytes.as_slice());
-        while let Some((body, after)) = split(rest) {
+        let (mut entries, mut rest, mut damaged) = (Vec::new(), bytes.as_slice(), 0);
+        while let Some((skipped, body, after)) = next(rest) {
+            damaged += usize::from(skipped > 0);
             let index = entries.len();
             entries.push(serde_json::from_slice(body).map_err(|source| JournalError::Entry {
                 index,
@@ -70,7 +73,7 @@ impl Journal {
         file.set_len(length).and_then(|()| file.sync_all()).map_err(fail("cut the torn tail of"))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))?;
-        let mut journal = Self { file, path: path.to_owned(), length, room: 0 };
+        let mut journal = Self { file, path: path.to_owned(), length, room: 0, damaged };
         journal.keep_room();
         Ok((journal, entries))
     }
@@ -101,6 +104,12 @@ impl Journal {
         if self.room < self.length + ROOM / 2 && room::ahead(&self.file, self.length, ROOM).is_ok() {
             self.room = self.length + ROOM;
         }
+    }
+
+    /// In how many places entries were lost to damage, as it was opened.
+    #[must_use]
+    pub const fn damaged(&self) -> usize {
+        self.damaged
     }
 
     /// Bytes on the disk.
@@ -158,6 +167,12 @@ fn checksum(body: &[u8]) -> [u8; 8] {
     let mut sum = [0; 8];
     sum.copy_from_slice(&Sha256::digest(body)[..8]);
     sum
+}
+
+/// How many bytes lie before the first whole entry, its body, and what follows it. An entry is text, which makes no
+/// plausible length: hardly any place is looked at for long.
+fn next(bytes: &[u8]) -> Option<(usize, &[u8], &[u8])> {
+    (0..bytes.len()).find_map(|at| split(bytes.get(at..)?).map(|(body, after)| (at, body, after)))
 }
 
 /// The first whole entry's body and what follows it.

@@ -24,7 +24,7 @@ const COMPACT_AT: u64 = 8 * 1024 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     pub report: ActionReport,
-    /// When the lease ends; none for what has no inverse.
+    /// When the lease ends, by the steady date; none for what has no inverse.
     pub until: Option<Timestamp>,
     /// Its undoing has begun and ends in this state.
     pub undoing: Option<Undoing>,
@@ -59,8 +59,8 @@ pub struct Undoing {
 }
 
 impl Entry {
-    pub fn planned(action: Action, grounds: Grounds, now: Timestamp) -> Self {
-        let until = action.kind.undoable().then(|| now.plus_millis(action.lease_ms));
+    pub fn planned(action: Action, grounds: Grounds, now: Timestamp, steady: Timestamp) -> Self {
+        let until = action.kind.undoable().then(|| steady.plus_millis(action.lease_ms));
         let report = ActionReport {
             action,
             state: ActionState::Planned,
@@ -87,6 +87,13 @@ impl Entry {
         next
     }
 
+    /// By the steady date of this start of the host; no lease is longer than it was, wherever the clock stood.
+    fn until_now(mut self, moved_ns: i64, steady: Timestamp) -> Self {
+        let most = steady.plus_millis(self.report.action.lease_ms);
+        self.until = self.until.map(|until| until.moved(moved_ns).min(most));
+        self
+    }
+
     fn in_force(&self) -> bool {
         self.report.state == ActionState::Applied && self.until.is_some()
     }
@@ -106,12 +113,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Reads the journal, rewrites it in short, and gives the entries that a crash cut short.
-    pub fn open(path: &Path) -> Result<(Self, Vec<Entry>), JournalError> {
+    /// Reads the journal, rewrites it in short, and gives the entries that a crash cut short. What was in force ends
+    /// later by `moved_ns`, and never later than its whole lease after `steady`, the date now.
+    pub fn open(path: &Path, moved_ns: i64, steady: Timestamp) -> Result<(Self, Vec<Entry>), JournalError> {
         let (journal, entries) = Journal::open::<Entry>(path)?;
         let mut ledger = Self { journal, in_force: BTreeMap::new(), over: HashMap::new(), order: VecDeque::new() };
         let mut cut_short = BTreeMap::new();
-        for entry in entries {
+        for entry in entries.into_iter().map(|entry: Entry| entry.until_now(moved_ns, steady)) {
             cut_short.remove(&entry.id());
             if entry.cut_short() {
                 cut_short.insert(entry.id(), entry.clone());
@@ -158,6 +166,11 @@ impl Ledger {
             settled.map(|entry| entry.report.clone()).filter(|report| report.time > since).collect();
         reports.sort_by_key(|report| report.time);
         reports
+    }
+
+    /// In how many places the journal was damaged when it was opened.
+    pub const fn damaged(&self) -> usize {
+        self.journal.damaged()
     }
 
     pub fn get(&self, id: ActionId) -> Option<&Entry> {

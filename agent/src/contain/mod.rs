@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use picket_model::Timestamp;
@@ -12,7 +11,7 @@ use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey, Sha256};
 use picket_policy::{Authorized, Grounds, Isolation};
 
-use crate::sys::clock;
+use crate::sys::clock::{self, WallOffset};
 
 mod afterwards;
 pub mod block_address;
@@ -33,6 +32,7 @@ pub mod kill_tree;
 mod ledger;
 pub mod lock_account;
 pub mod nft;
+mod options;
 mod paths;
 pub mod quarantine_file;
 mod reached;
@@ -45,6 +45,7 @@ pub mod vault;
 mod walk;
 
 pub use deny_execution::ExecDeny;
+pub use options::ContainOptions;
 
 use block_address::Blocks;
 use deny_execution::Denials;
@@ -58,36 +59,6 @@ use vault::Vault;
 const IN_FORCE_MAX: usize = 4_096;
 /// How long after a failed end of a lease it is tried again.
 const END_AGAIN_AFTER_MS: u64 = 60_000;
-
-/// Where containment works and whom it never cuts off.
-#[derive(Clone, Debug)]
-pub struct ContainOptions {
-    /// Holds `containment.journal`, `vault` and `evidence`, all for root alone.
-    pub state_dir: PathBuf,
-    /// Stay reachable during an isolation.
-    pub coordinators: Vec<SocketAddr>,
-    /// What an isolation leaves reachable beside them.
-    pub isolation: Isolation,
-    /// This boot as process keys name it.
-    pub boot: u32,
-    /// Bytes of all quarantined files together.
-    pub vault_bytes_max: u64,
-    /// Where a denial of execution without a directory counts, each named by a path on it; all local ones if `None`.
-    pub exec_filesystems: Option<Vec<PathBuf>>,
-    /// The network in which addresses are blocked and connections are cut: the host's, where no test says otherwise.
-    pub network: IsolationScope,
-    /// Where the host's file system begins: `/`, where no test says otherwise.
-    pub root: PathBuf,
-}
-
-impl ContainOptions {
-    #[must_use]
-    pub fn new(state_dir: PathBuf, coordinators: Vec<SocketAddr>, boot: u32) -> Self {
-        let (vault_bytes_max, root) = (vault::VAULT_BYTES_MAX, PathBuf::from("/"));
-        let (isolation, exec_filesystems, network) = (Isolation::default(), None, IsolationScope::Host);
-        Self { state_dir, coordinators, isolation, boot, vault_bytes_max, exec_filesystems, network, root }
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum ContainError {
@@ -112,6 +83,7 @@ pub enum ContainError {
 pub struct Containment {
     ledger: Ledger,
     steps: Steps,
+    steady: WallOffset,
     /// Ends of leases that failed, and when they are tried again.
     again: HashMap<ActionId, Timestamp>,
 }
@@ -127,12 +99,13 @@ impl Containment {
             .map_err(|source| ContainError::Vault { path, source })?;
         let path = options.state_dir.join("evidence");
         let evidence = Evidence::open(path.clone()).map_err(|source| ContainError::Evidence { path, source })?;
-        let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"))?;
+        let ContainOptions { steady, moved_ns, .. } = options;
+        let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"), moved_ns, steady.now())?;
         let denials = Denials::new(deny, options.exec_filesystems);
         let ContainOptions { coordinators, isolation, boot, network, root, .. } = options;
         let blocks = Blocks::new(network.clone());
         let steps = Steps { vault, evidence, denials, blocks, coordinators, isolation, network, boot, root };
-        let mut containment = Self { ledger, steps, again: HashMap::new() };
+        let mut containment = Self { ledger, steps, steady, again: HashMap::new() };
         let reports = containment.recover(cut_short);
         Ok((containment, reports))
     }
@@ -164,7 +137,7 @@ impl Containment {
         if let Some(entry) = self.ledger.get(action.id) {
             return entry.report.clone();
         }
-        let mut entry = Entry::planned(action, grounds, clock::now());
+        let mut entry = Entry::planned(action, grounds, clock::now(), self.steady.now());
         if self.ledger.in_force().count() >= IN_FORCE_MAX {
             let why = format!("{IN_FORCE_MAX} containments are in force, the limit; undo some or let their leases end");
             return self.settle(&entry, ActionState::Failed, why, event_time);
@@ -182,7 +155,7 @@ impl Containment {
             let why = format!("nothing was done, for it could not be written down before: {error}");
             return self.settle(&entry, ActionState::Failed, why, event_time);
         }
-        let lease = self.lease_left(&entry, clock::now());
+        let lease = self.lease_left(&entry, self.steady.now());
         match self.steps.apply(entry.id(), plan, lease) {
             Ok(detail) => self.settle(&entry, ActionState::Applied, detail, event_time),
             Err(error) => self.settle(&entry, ActionState::Failed, error.to_string(), event_time),
@@ -206,7 +179,8 @@ impl Containment {
         self.end(&entry, Undoing { state: ActionState::Undone, principal, note })
     }
 
-    /// Ends the leases that ran out, looks after what refuses executions, and says where evidence was kept since.
+    /// Ends the leases that ran out by the steady date `now`, looks after what refuses executions, and says where evidence
+    /// was kept since.
     pub fn expire(&mut self, now: Timestamp) -> Vec<ActionReport> {
         let mut reports = self.evidence_kept();
         reports.extend(self.end_due(now));
@@ -247,7 +221,7 @@ impl Containment {
         Some(format!("action {} does the same{until}; undo it first to give it another lease", other.id()))
     }
 
-    /// When [`Containment::expire`] has the next lease to end.
+    /// When [`Containment::expire`] has the next lease to end, by the steady date.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Timestamp> {
         self.ledger.in_force().map(|entry| self.ends(entry)).min()
@@ -271,6 +245,12 @@ impl Containment {
     pub fn quarantined(&self, id: ActionId) -> Option<(File, Sha256)> {
         let kept = self.ledger.get(id)?.kept.as_ref()?;
         Some((self.steps.vault.held(id).ok()??, kept.sha256))
+    }
+
+    /// In how many places the journal was damaged: words on actions that are lost.
+    #[must_use]
+    pub const fn journal_damaged(&self) -> usize {
+        self.ledger.damaged()
     }
 
     /// What is contained now, as it was reported.
@@ -324,7 +304,7 @@ impl Containment {
         let mut intent = entry.clone();
         intent.undoing = Some(undoing.clone());
         self.ledger.write(intent)?;
-        let others = steps::other_isolation(self.ledger.in_force(), entry, clock::now());
+        let others = steps::other_isolation(self.ledger.in_force(), entry, self.steady.now());
         match self.steps.undo(entry, others) {
             Ok(detail) => {
                 self.again.remove(&entry.id());

@@ -19,32 +19,32 @@ type Found = (ActionState, String);
 impl Containment {
     /// Reports what changed; what is in force as before needs no report.
     pub(super) fn recover(&mut self, cut_short: Vec<Entry>) -> Vec<ActionReport> {
-        let now = clock::now();
+        let (now, steady) = (clock::now(), self.steady.now());
         let unfinished: Vec<_> = cut_short.iter().map(Entry::id).collect();
-        let lasting = |entry: &&Entry| !unfinished.contains(&entry.id()) && self.ends(entry) > now;
+        let lasting = |entry: &&Entry| !unfinished.contains(&entry.id()) && self.ends(entry) > steady;
         let in_force: Vec<Entry> = self.ledger.in_force().filter(lasting).cloned().collect();
         let mut reports = Vec::new();
         for entry in cut_short {
             let found = match &entry.undoing {
                 Some(undoing) => self.finish_undoing(&entry, undoing),
-                None => Some(self.finish(&entry, now)),
+                None => Some(self.finish(&entry, now, steady)),
             };
             if let Some((state, detail)) = found {
                 reports.push(self.write_down(entry.turned(state, now, detail)));
             }
         }
         for entry in in_force {
-            if let Err(why) = self.arm(&entry, now) {
+            if let Err(why) = self.arm(&entry, steady) {
                 let detail = format!("no longer in force after the agent started again: {why}");
                 reports.push(self.write_down(entry.turned(ActionState::Failed, now, detail)));
             }
         }
-        reports.extend(self.end_due(now));
+        reports.extend(self.end_due(steady));
         reports
     }
 
-    /// An act that was announced, and perhaps begun.
-    fn finish(&mut self, entry: &Entry, now: Timestamp) -> Found {
+    /// An act that was announced, and perhaps begun. `now` by the host's clock, and the steady date.
+    fn finish(&mut self, entry: &Entry, now: Timestamp, steady: Timestamp) -> Found {
         match &entry.report.action.kind {
             ActionKind::KillTree { target } => self.finish_kill(target, entry, now),
             ActionKind::QuarantineFile { .. } => match &entry.kept {
@@ -58,7 +58,7 @@ impl Containment {
             // Its guard ended with the agent: nothing of it is left.
             ActionKind::DenyExecution { .. } => failed("the agent ended before executions were refused".to_owned()),
             ActionKind::IsolateHost { scope } => {
-                let others = steps::other_isolation(self.ledger.in_force(), entry, now);
+                let others = steps::other_isolation(self.ledger.in_force(), entry, steady);
                 match isolate_host::verify(scope) {
                     Ok(true) if others.is_none() => applied("cut off; the agent ended meanwhile".to_owned()),
                     Ok(_) => failed("the agent ended before the network was cut".to_owned()),
@@ -71,7 +71,7 @@ impl Containment {
             ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. } => self.finish_as_found(entry),
             ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } => self.finish_exchange(entry),
             ActionKind::EndSessions { user } => self.finish_sessions(user, entry, now),
-            ActionKind::BlockAddress { .. } => self.finish_block(entry, now),
+            ActionKind::BlockAddress { .. } => self.finish_block(entry, steady),
             ActionKind::DisableUnit { unit } => self.finish_unit(unit, entry),
             // Whether it was, the connection itself shows; an order that old is not carried out any more.
             ActionKind::CutConnection { .. } => self.finish_as_found(entry),
@@ -89,8 +89,8 @@ impl Containment {
     }
 
     /// The kernel may have it already; the guard of it has to learn so.
-    fn finish_block(&mut self, entry: &Entry, now: Timestamp) -> Found {
-        match self.arm(entry, now) {
+    fn finish_block(&mut self, entry: &Entry, steady: Timestamp) -> Found {
+        match self.arm(entry, steady) {
             Ok(()) => applied("blocked; the agent ended meanwhile".to_owned()),
             Err(why) => failed(format!("the agent ended meanwhile: {why}")),
         }
@@ -166,7 +166,7 @@ impl Containment {
             let detail = format!("gave back {}; the agent ended meanwhile", kept.path.display());
             return Some((undoing.state, super::told(undoing, &detail)));
         }
-        let others = steps::other_isolation(self.ledger.in_force(), entry, clock::now());
+        let others = steps::other_isolation(self.ledger.in_force(), entry, self.steady.now());
         match self.steps.undo(&whole, others) {
             Ok(detail) => Some((undoing.state, super::told(undoing, &detail))),
             Err(error) => {
@@ -185,7 +185,7 @@ impl Containment {
         }
     }
 
-    /// Puts a containment in force again after a start, for the rest of its lease.
+    /// Puts a containment in force again after a start, for the rest of its lease at the steady date `now`.
     pub(super) fn arm(&mut self, entry: &Entry, now: Timestamp) -> Result<(), String> {
         match &entry.report.action.kind {
             ActionKind::KillTree { .. } | ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. } => Ok(()),

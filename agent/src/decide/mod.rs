@@ -11,7 +11,7 @@ use picket_model::{
     Sha256, Timestamp,
 };
 pub use picket_policy::proposal::{file_meant, needs_digest};
-use picket_policy::{Authority, Families, Halt, Judgement, Proposed, Target, proposal};
+use picket_policy::{Authority, Families, Halt, Judgement, Moment, Proposed, Target, proposal};
 use thiserror::Error;
 
 use crate::procfs::View;
@@ -39,10 +39,10 @@ pub trait Surroundings {
 pub enum Refusal {
     #[error("the order is for host {0}, this is another")]
     OtherHost(HostId),
-    #[error("the order ran out at {0}; issue it again if it is still wanted")]
-    Stale(Timestamp),
-    #[error("the order was issued at {0}, which is in this host's future; check the clocks")]
-    Future(Timestamp),
+    #[error("the order ran out at {expires}, and this host's clock says {now}; issue it again if it is still wanted")]
+    Stale { expires: Timestamp, now: Timestamp },
+    #[error("the order was issued at {issued}, and this host's clock says {now}; check the clocks")]
+    Future { issued: Timestamp, now: Timestamp },
     #[error("an order cannot speak for the host itself; it names the coordinator or an analyst")]
     Impostor,
     #[error("there is no process {0} on this host")]
@@ -116,7 +116,13 @@ impl Decide {
     }
 
     /// What follows from a detection: one judgement for each containment that its rule asks for.
-    pub fn on_detection(&mut self, detection: &Detection, around: &dyn Surroundings, now: Timestamp) -> Vec<Judgement> {
+    pub fn on_detection(
+        &mut self,
+        detection: &Detection,
+        around: &dyn Surroundings,
+        now: impl Into<Moment>,
+    ) -> Vec<Judgement> {
+        let now = now.into();
         let families = self.families.count(detection);
         let kinds = proposal::kinds(detection);
         kinds.into_iter().filter_map(|kind| self.propose(kind, detection, families, around, now)).collect()
@@ -128,10 +134,10 @@ impl Decide {
         child: ProcessKey,
         detection: &Detection,
         around: &dyn Surroundings,
-        now: Timestamp,
+        now: impl Into<Moment>,
     ) -> Option<Judgement> {
         let families = self.families.known(detection);
-        self.propose(ActionKind::KillTree { target: child }, detection, families, around, now)
+        self.propose(ActionKind::KillTree { target: child }, detection, families, around, now.into())
     }
 
     fn propose(
@@ -140,9 +146,9 @@ impl Decide {
         detection: &Detection,
         families: u32,
         around: &dyn Surroundings,
-        now: Timestamp,
+        now: Moment,
     ) -> Option<Judgement> {
-        if self.proposed.acted(&kind, now) {
+        if self.proposed.acted(&kind, now.steady) {
             return None;
         }
         let authority = self.authority.as_mut()?;
@@ -162,7 +168,7 @@ impl Decide {
                 note: detection.title.clone(),
             },
             kind,
-            requested: now,
+            requested: now.wall,
             lease_ms,
         };
         let acting = detection.event.process.as_deref();
@@ -171,7 +177,7 @@ impl Decide {
             target.guards = unclear(acting, file_meant(detection).is_some(), around);
         }
         let judgement = authority.judge(action, &target, now);
-        self.proposed.take(&judgement, now).then_some(judgement)
+        self.proposed.take(&judgement, now.steady).then_some(judgement)
     }
 
     /// Judges a command anew: that the coordinator sent it gives it no power that the bundle does not.
@@ -179,13 +185,15 @@ impl Decide {
         &mut self,
         command: Command,
         around: &dyn Surroundings,
-        now: Timestamp,
+        now: impl Into<Moment>,
     ) -> Result<Order, Refusal> {
-        if command.expires <= now {
-            return Err(Refusal::Stale(command.expires));
+        let moment = now.into();
+        let (Command { issued, expires, .. }, now) = (&command, moment.wall);
+        if *expires <= now {
+            return Err(Refusal::Stale { expires: *expires, now });
         }
-        if command.issued > now.plus_millis(SKEW_MS) {
-            return Err(Refusal::Future(command.issued));
+        if *issued > now.plus_millis(SKEW_MS) {
+            return Err(Refusal::Future { issued: *issued, now });
         }
         let (CommandKind::Act { action: Action { reason: Reason { principal, .. }, .. } }
         | CommandKind::Undo { principal, .. }
@@ -209,23 +217,23 @@ impl Decide {
                 // Only what this host itself marked counts as a drill, whatever the order says.
                 action.reason.drill = process.as_ref().is_some_and(|process| process.drill);
                 let target = target(&action.kind, process.as_deref(), (self.own_pid, &self.name), around);
-                Ok(Order::Judged(Box::new(authority.judge(action, &target, now))))
+                Ok(Order::Judged(Box::new(authority.judge(action, &target, moment))))
             }
         }
     }
 
-    /// Judges a question anew that was asked at `asked` and that nobody has answered.
+    /// Judges a question anew that was asked `waited_ms` ago and that nobody has answered.
     pub fn on_silence(
         &mut self,
         action: Action,
-        asked: Timestamp,
+        waited_ms: u64,
         around: &dyn Surroundings,
-        now: Timestamp,
+        now: impl Into<Moment>,
     ) -> Option<Judgement> {
         let authority = self.authority.as_mut()?;
         let process = hit(&action.kind, around);
         let target = target(&action.kind, process.as_deref(), (self.own_pid, &self.name), around);
-        Some(authority.judge_unanswered(action, &target, asked, now))
+        Some(authority.judge_unanswered(action, &target, waited_ms, now))
     }
 
     /// An action was undone: the same act may be proposed again at once.

@@ -229,10 +229,10 @@ fn orders_for_others_or_out_of_time_are_refused_and_a_drill_is_not_believed() {
     assert!(matches!(order(action(HOST, Principal::Agent), NOW, later), Err(Refusal::Impostor)));
     let other = HostId::from_bytes([2; 16]);
     assert!(matches!(order(action(other, Principal::Coordinator), NOW, later), Err(Refusal::OtherHost(_))));
-    assert!(matches!(order(action(HOST, Principal::Coordinator), NOW, NOW), Err(Refusal::Stale(_))));
+    assert!(matches!(order(action(HOST, Principal::Coordinator), NOW, NOW), Err(Refusal::Stale { .. })));
     assert!(matches!(
         order(action(HOST, Principal::Coordinator), NOW.plus_millis(400_000), later.plus_millis(900_000)),
-        Err(Refusal::Future(_))
+        Err(Refusal::Future { .. })
     ));
     // The order says it is a drill; the host does not know the process as one.
     let Ok(Order::Judged(judged)) = order(action(HOST, Principal::Coordinator), NOW, later) else { panic!("judged") };

@@ -6,7 +6,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::segment::Segment;
+use picket_model::Lane;
+
+use super::segment::{self, Segment, firsts};
 use super::spool::{SpoolError, at, sync_dir};
 
 /// Made once at random, so a wiped or copied spool never reuses numbers. The epoch, and how many records of another
@@ -16,12 +18,13 @@ pub(super) fn open(dir: &Path) -> Result<(u64, u64), SpoolError> {
     let home = home(dir)?;
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((begin(dir, &home)?, 0)),
-        Err(error) => return Err(at(&path)(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => format!("unreadable: {error}"),
     };
     let mut lines = text.lines();
-    let epoch = lines.next().and_then(|line| line.trim().parse().ok());
-    let epoch: u64 = epoch.ok_or_else(|| SpoolError::Epoch { path: path.clone() })?;
+    let Some(epoch) = lines.next().and_then(|line| line.trim().parse::<u64>().ok()) else {
+        return Ok((renew(dir, &home)?, 0));
+    };
     let bound: Vec<(&str, &str)> = lines.filter_map(|line| line.split_once(' ')).collect();
     if bound.is_empty() {
         // Of a build that did not bind it yet: it is this host's from now on.
@@ -58,6 +61,25 @@ fn begin(dir: &Path, home: &[(&str, String)]) -> Result<u64, SpoolError> {
     let epoch = (u64::from_le_bytes(bytes) >> 1).max(1);
     write(dir, epoch, home)?;
     Ok(epoch)
+}
+
+/// There is none that can be read: what waits goes under a new one, numbered from 1. What the coordinator had of it
+/// already may come twice, and nothing is lost.
+fn renew(dir: &Path, home: &[(&str, String)]) -> Result<u64, SpoolError> {
+    let mut waiting = 0;
+    for lane in Lane::ALL {
+        let firsts = firsts(dir, lane).map_err(at(dir))?;
+        let skipped = firsts.first().map_or(0, |first| first.saturating_sub(1));
+        waiting += firsts.len();
+        for first in firsts.iter().filter(|_| skipped > 0) {
+            let from = segment::path(dir, lane, *first);
+            fs::rename(&from, segment::path(dir, lane, first - skipped)).map_err(at(&from))?;
+        }
+    }
+    if waiting > 0 {
+        tracing::error!(spool = %dir.display(), "the spool's epoch cannot be read: what waits is sent under a new one");
+    }
+    begin(dir, home)
 }
 
 fn write(dir: &Path, epoch: u64, home: &[(&str, String)]) -> Result<(), SpoolError> {

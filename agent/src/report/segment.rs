@@ -7,6 +7,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use picket_model::Lane;
 use picket_wire::limits::RECORD_BYTES_MAX;
 
 use crate::room;
@@ -29,6 +30,22 @@ pub(super) struct Segment {
     file: File,
     /// Whole entries that follow what the file holds.
     unwritten: Vec<u8>,
+}
+
+pub(super) fn path(dir: &Path, lane: Lane, first: u64) -> PathBuf {
+    dir.join(format!("{}-{first:020}.seg", lane.word()))
+}
+
+/// The first numbers of a lane's segments on disk, in order.
+pub(super) fn firsts(dir: &Path, lane: Lane) -> io::Result<Vec<u64>> {
+    let mut firsts = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(lane.word()).and_then(|rest| rest.strip_prefix('-'));
+        firsts.extend(number.and_then(|rest| rest.strip_suffix(".seg")?.parse::<u64>().ok()));
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 
 use super::epoch;
 use super::filler::filler;
-use super::segment::Segment;
+use super::segment::{self, Segment, firsts};
 pub use error::SpoolError;
 
 /// Room on the disk that lies ready for urgent records: some thousands of detections and acts.
@@ -293,16 +293,10 @@ impl Inner {
 
 impl LaneState {
     fn open(dir: &Path, lane: Lane, losses: &mut BTreeMap<String, u64>) -> Result<Self, SpoolError> {
-        let mut firsts = Vec::new();
-        for entry in fs::read_dir(dir).map_err(at(dir))? {
-            let name = entry.map_err(at(dir))?.file_name().to_string_lossy().into_owned();
-            let number = name.strip_prefix(lane.word()).and_then(|rest| rest.strip_prefix('-'));
-            firsts.extend(number.and_then(|rest| rest.strip_suffix(".seg")?.parse::<u64>().ok()));
-        }
-        firsts.sort_unstable();
+        let firsts = firsts(dir, lane).map_err(at(dir))?;
         let (mut segments, mut cut_at) = (VecDeque::new(), None);
         for (index, &first) in firsts.iter().enumerate() {
-            let path = path(dir, lane, first);
+            let path = segment::path(dir, lane, first);
             let expected = firsts.get(index + 1).map(|next| next - first);
             let segment = Segment::open(path.clone(), first, expected, &filler).map_err(at(&path))?;
             if segment.damaged > 0 {
@@ -348,7 +342,7 @@ impl LaneState {
         if self.segments.back().is_some_and(|last| last.count == 0 && last.first == first) {
             return Ok(());
         }
-        let path = path(dir, lane, first);
+        let path = segment::path(dir, lane, first);
         let segment = Segment::open(path.clone(), first, None, &filler).map_err(at(&path))?;
         if lane == Lane::Urgent
             && let Err(error) = segment.room(URGENT_ROOM)
@@ -369,10 +363,6 @@ impl LaneState {
         self.durable = last.next() - 1;
         Ok(())
     }
-}
-
-fn path(dir: &Path, lane: Lane, first: u64) -> PathBuf {
-    dir.join(format!("{}-{first:020}.seg", lane.word()))
 }
 
 /// Makes appended records durable every 100 ms until the last handle is gone.

@@ -240,6 +240,26 @@ fn a_spool_of_a_cloned_disk_or_of_an_older_build_is_told_apart() {
 }
 
 #[test]
+fn a_spool_whose_epoch_is_damaged_sends_what_waits_under_a_new_one() {
+    for damage in [&b""[..], b"\xff\xfe", b"no number\n"] {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = SpoolLimits { bytes_max: 1 << 20, segment_bytes: 500 };
+        let (records, _) = twenty(dir.path(), limits);
+        let spool = Spool::open(dir.path(), limits).unwrap();
+        let epoch = spool.epoch();
+        spool.acknowledge(Lane::Urgent, 9).unwrap();
+        drop(spool);
+        fs::write(dir.path().join("epoch"), damage).unwrap();
+        let spool = Spool::open(dir.path(), limits).unwrap();
+        assert_ne!(spool.epoch(), epoch);
+        let sent = unsent(&spool, 1);
+        assert!((11..20).contains(&sent.len()), "{} of 11, and of those that lie with them", sent.len());
+        assert_eq!(sent, records[20 - sent.len()..], "in order, to the last");
+        assert_eq!(spool.append(&urgent(21)).unwrap().seq, sent.len() as u64 + 1);
+    }
+}
+
+#[test]
 fn a_full_spool_sheds_bulk_first_and_counts_it() {
     let dir = tempfile::tempdir().unwrap();
     let spool = Spool::open(dir.path(), SpoolLimits { bytes_max: 10_000, segment_bytes: 1000 }).unwrap();

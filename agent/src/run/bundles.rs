@@ -1,6 +1,8 @@
 //! Owns: the last good bundle on disk, and the checks that a new one must pass before it takes its place.
 //! Never: a bundle that is not whole in force: signature, version, policies and rules are checked first.
 
+mod back;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,15 +12,14 @@ use picket_detect::{Detector, Gathering, IndicatorSource, RuleError, RuleSource}
 use picket_model::{BundleVersion, FileActivity, Interest, Sha256, Timestamp};
 use picket_policy::{Authority, Bundle, BundleError, Isolation, RuleText, Verified, VerifyingKey};
 
+use self::back::OnDisk;
 use super::lists::Lists;
 use super::status::{BROKEN_LISTS, BROKEN_RULES};
 use super::trials::{self, Trials};
 use crate::report::WantedList;
-use crate::whole::{self, Draft, Put};
+use crate::whole::{Draft, Put};
 use crate::worker::{self, YaraSet};
 
-/// The last bundle that has proved good, beside the one in force.
-const BEFORE: &str = "before";
 /// A bundle that was in force for so long has proved good.
 const TRIAL: Duration = Duration::from_secs(600);
 
@@ -154,7 +155,7 @@ pub struct Keeper {
     found: Option<Verified>,
     /// The one in force is new, since when.
     new: Option<(Sha256, Instant)>,
-    /// What was left behind at the start, in words.
+    /// What was left behind or found damaged at the start, in words.
     left: Option<String>,
 }
 
@@ -167,37 +168,23 @@ impl Keeper {
         let trials = Trials::open(state_dir);
         let checker = Checker { path: path.clone(), trusted: vec![key], lists: Lists::new(state_dir), trials };
         let mut keeper = Self { checker, current: None, found: None, new: None, left: None };
-        if let Some(verified) = keeper.read(&path)? {
-            let sha256 = trials::sum(&verified.bytes);
-            if keeper.checker.trials.left_behind(sha256) {
-                keeper.leave_behind(&verified.bundle)?;
-            } else {
-                keeper.take(verified);
-                if keeper.checker.trials.is_known(sha256) {
-                    keeper.checker.trials.begin(sha256);
-                    keeper.new = Some((sha256, Instant::now()));
+        match keeper.read(&path) {
+            OnDisk::Good(verified) => {
+                let sha256 = trials::sum(&verified.bytes);
+                if keeper.checker.trials.left_behind(sha256) {
+                    keeper.leave_behind(&verified.bundle)?;
+                } else {
+                    keeper.take(*verified);
+                    if keeper.checker.trials.is_known(sha256) {
+                        keeper.checker.trials.begin(sha256);
+                        keeper.new = Some((sha256, Instant::now()));
+                    }
                 }
             }
+            OnDisk::Damaged(why) => keeper.do_without(&why),
+            OnDisk::Nothing => keeper.miss(),
         }
         Ok(keeper)
-    }
-
-    /// A bundle on disk that verifies. One that does not is damage or tampering: it is said, kept aside, not used.
-    fn read(&self, path: &Path) -> anyhow::Result<Option<Verified>> {
-        let bytes = match std::fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        match picket_policy::verify(&bytes, &self.checker.trusted) {
-            Ok(verified) => Ok(Some(verified)),
-            Err(error) => {
-                tracing::error!(%error, path = %path.display(), "the kept bundle does not verify and is set aside");
-                std::fs::rename(path, path.with_extension("refused"))
-                    .with_context(|| format!("cannot set {} aside", path.display()))?;
-                Ok(None)
-            }
-        }
     }
 
     fn take(&mut self, verified: Verified) {
@@ -205,27 +192,7 @@ impl Keeper {
         self.found = Some(verified);
     }
 
-    /// The agent ended with it too often: the one before it is in force again, or none.
-    fn leave_behind(&mut self, bundle: &Bundle) -> anyhow::Result<()> {
-        let (path, before) = (self.checker.path.clone(), self.checker.path.with_extension(BEFORE));
-        let good = self.read(&before)?;
-        std::fs::rename(&path, path.with_extension("left"))
-            .with_context(|| format!("cannot set {} aside", path.display()))?;
-        let instead = match good {
-            Some(verified) => {
-                whole::write(&path, &verified.bytes).with_context(|| format!("cannot write {}", path.display()))?;
-                let said = format!("{} version {} is in force again", verified.bundle.name, verified.bundle.version);
-                self.take(verified);
-                said
-            }
-            None => "no bundle is in force: this host tells, and contains nothing".to_owned(),
-        };
-        let Bundle { name, version, .. } = bundle;
-        self.left = Some(format!("{name} version {version}: {}; {instead}", super::status::LEFT));
-        Ok(())
-    }
-
-    /// What was left behind at the start, in words.
+    /// What was left behind or found damaged at the start, in words.
     pub fn left(&self) -> Option<&str> {
         self.left.as_deref()
     }
@@ -323,17 +290,6 @@ impl Keeper {
         self.checker.lists.keep_only(&bundle.indicator_lists);
         self.current = Some(bundle);
         Ok((ready, put))
-    }
-}
-
-impl Keeper {
-    /// The bundle in force stays on disk under another name, as the one to come back to.
-    fn keep_before(&self) -> std::io::Result<()> {
-        let (path, before) = (&self.checker.path, self.checker.path.with_extension(BEFORE));
-        let part = before.with_extension("part");
-        let _ = std::fs::remove_file(&part);
-        std::fs::hard_link(path, &part)?;
-        std::fs::rename(&part, &before)
     }
 }
 

@@ -23,6 +23,7 @@ use picket_policy::{Authorized, Grounds, Judgement};
 use self::focus::Focus;
 use self::questions::Questions;
 use super::bundles::{self, Keeper, Kept, Ready};
+use super::clock::HostClock;
 use super::hunt::Hunt;
 use super::sensing::Sight;
 use super::system_files::SystemFiles;
@@ -57,6 +58,7 @@ pub struct Engine {
     keeper: Keeper,
     witnesses: Witnesses,
     system_files: SystemFiles,
+    clock: HostClock,
     spool: Spool,
     shared: Arc<status::Shared>,
     host: HostId,
@@ -172,6 +174,8 @@ impl Engine {
         let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
         let mut options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
         options.isolation = keeper.isolation();
+        let clock = HostClock::open(&config.state_dir);
+        (options.steady, options.moved_ns) = (clock.steady(), clock.moved_ns());
         let (containment, recovered) = Containment::open(options, deny)?;
         let mut engine = Self {
             state_dir: config.state_dir.clone(),
@@ -183,6 +187,7 @@ impl Engine {
             keeper,
             witnesses: Witnesses::new(&config.state_dir),
             system_files: SystemFiles::default(),
+            clock,
             spool,
             shared,
             host,
@@ -205,6 +210,7 @@ impl Engine {
             engine.broken(spot, &why);
         }
         engine.say_what_was_left();
+        engine.say_what_was_damaged();
         engine.set_interest(&interest);
         engine.resume_maintenance();
         engine.resume_halt();
@@ -264,8 +270,12 @@ impl Engine {
         let straggler = self.hunt.straggler(&event);
         self.keep(&Record::Event { event });
         if let Some((child, detection)) = straggler.filter(|(child, _)| !kill_tree::verify(child)) {
-            let judged =
-                self.decide.on_straggler(child, &detection, &Around(&self.normalizer, &self.system_files), now());
+            let judged = self.decide.on_straggler(
+                child,
+                &detection,
+                &Around(&self.normalizer, &self.system_files),
+                self.clock.now(),
+            );
             if let Some(judgement) = judged {
                 self.judged(judgement, Some(Trigger::of(&detection)));
             }
@@ -282,7 +292,8 @@ impl Engine {
             detection.event.process = Some(self.normalizer.with_digest(process, now()));
         }
         self.watch_suspect(&detection);
-        let judgements = self.decide.on_detection(&detection, &Around(&self.normalizer, &self.system_files), now());
+        let judgements =
+            self.decide.on_detection(&detection, &Around(&self.normalizer, &self.system_files), self.clock.now());
         tracing::warn!(rule = %detection.rule, severity = detection.severity.word(), "{}", detection.title);
         let trigger = Trigger::of(&detection);
         self.hunt.begin(&judgements, &detection);

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use picket_model::{ActionKind, ActionReport, Principal, Record};
 use serde::{Deserialize, Serialize};
 
+use super::clock::HostClock;
 use super::lock;
 use crate::config::Config;
 use crate::contain::{ContainOptions, Containment};
@@ -45,7 +46,9 @@ pub fn release(config: &Config) -> anyhow::Result<String> {
     let Some(_alone) = lock::try_take(&config.state_dir)? else { return said(&ask(&config.state_dir)?) };
     // Only an enrolled host can have been isolated, and then the addresses keep the coordinator reachable meanwhile.
     let coordinators = Identity::load(&config.state_dir).map(|identity| identity.coordinators()).unwrap_or_default();
-    let options = ContainOptions::new(config.state_dir.clone(), coordinators, crate::facts::boot_prefix());
+    let mut options = ContainOptions::new(config.state_dir.clone(), coordinators, crate::facts::boot_prefix());
+    let clock = HostClock::open(&config.state_dir);
+    (options.steady, options.moved_ns) = (clock.steady(), clock.moved_ns());
     let (mut containment, mut reports) = Containment::open(options, None)?;
     let (ended, outcome) = end_isolations(&mut containment);
     reports.extend(ended);

@@ -27,9 +27,12 @@ pub const BROKEN_YARA: &str = "what the bundle's YARA rules would find: this bui
 /// Why a bundle was left behind; stands there until another is in force.
 pub const LEFT: &str = "the agent ended, without being asked to, while it was new";
 
+/// What stands there where the bundle in force does not verify any more, until another is in force.
+pub const DAMAGED: &str = "the kept bundle is damaged";
+
 /// Whether this stands among what a host cannot see because of the bundle's own rules.
 pub fn is_broken(spot: &str) -> bool {
-    [BROKEN_RULES, BROKEN_LISTS, BROKEN_YARA].contains(&spot) || spot.contains(LEFT)
+    [BROKEN_RULES, BROKEN_LISTS, BROKEN_YARA].contains(&spot) || spot.contains(LEFT) || spot.contains(DAMAGED)
 }
 
 /// The status that threads share; the engine writes, the uplink reads.

@@ -3,13 +3,18 @@
 
 use nix::time::{ClockId, clock_gettime};
 use picket_model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// Readings of the clocks that are this close are close enough; most take less than a microsecond.
 const APART_NS: u64 = 20_000;
 const READINGS_MAX: usize = 4;
 
 /// Turns nanoseconds since boot (suspend included) into wall time, by the offset at the time of reading it.
-#[derive(Clone, Copy, Debug)]
+///
+/// One that is kept gives a date that goes on evenly, however the wall clock is set meanwhile: both clocks are slewed
+/// alike, and only setting parts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct WallOffset {
     ns: u64,
 }
@@ -42,6 +47,24 @@ impl WallOffset {
     #[must_use]
     pub fn read_monotonic() -> Self {
         Self { ns: nanoseconds(ClockId::CLOCK_REALTIME).saturating_sub(nanoseconds(ClockId::CLOCK_MONOTONIC)) }
+    }
+
+    /// The date now, by this offset.
+    #[must_use]
+    pub fn now(self) -> Timestamp {
+        self.wall(boot_ns())
+    }
+
+    /// Nanoseconds by which the wall clock is ahead of what it was by `earlier`; negative where it was set back.
+    #[must_use]
+    pub fn ahead_of(self, earlier: Self) -> i64 {
+        i64::try_from(i128::from(self.ns) - i128::from(earlier.ns)).unwrap_or(i64::MAX)
+    }
+
+    /// The same clock, set forward by so many nanoseconds, or back.
+    #[must_use]
+    pub const fn set(self, by_ns: i64) -> Self {
+        Self { ns: self.ns.saturating_add_signed(by_ns) }
     }
 
     #[must_use]

@@ -6,12 +6,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use picket_agent::contain::{ContainError, isolate_host};
+use picket_agent::contain::{ContainError, Containment, isolate_host};
 use picket_model::action::{ActionKind, ActionState, IsolationScope};
 use picket_model::process::ProcessKey;
 use picket_model::{ActionId, Timestamp};
 
 use crate::fixture::{MINUTE_MS, Place, action, analyst, apply, authorised, key, now, quarantine};
+
+const HOUR_NS: i64 = 3_600_000_000_000;
 
 /// A network namespace of the test's own, with nothing in it.
 struct Namespace(String);
@@ -91,6 +93,60 @@ fn a_lease_that_ran_out_while_the_agent_was_away_ends_at_the_start() {
     let (containment, reports) = place.open();
     assert_eq!(reports.iter().map(|report| report.state).collect::<Vec<_>>(), [ActionState::Expired]);
     assert!(path.exists() && containment.in_force().is_empty());
+}
+
+/// A host whose clock somebody sets by so much after the agent started.
+fn set_by(place: &Place, hours: i64) -> Containment {
+    let mut options = place.options();
+    options.steady = options.steady.set(-hours * HOUR_NS);
+    Containment::open(options, None).unwrap().0
+}
+
+#[test]
+fn setting_the_clock_ends_no_lease_early_and_makes_none_last() {
+    for hours in [-24, 24] {
+        let place = Place::new();
+        let path = place.path("evil");
+        fs::write(&path, b"evil").unwrap();
+        let steady = place.options().steady.set(-hours * HOUR_NS);
+        let mut containment = set_by(&place, hours);
+        let report = apply(&mut containment, action(quarantine(&path, None), MINUTE_MS));
+        assert!(now().millis_since(report.time) < MINUTE_MS, "people read the host's clock");
+        assert!(containment.expire(steady.now()).is_empty());
+        // The agent comes back under the same date, whatever the clock says.
+        drop(containment);
+        let mut containment = set_by(&place, hours);
+        assert_eq!(containment.in_force().len(), 1, "set by {hours} h");
+        let ended = containment.expire(steady.now().plus_millis(MINUTE_MS));
+        assert_eq!(ended.iter().map(|report| report.state).collect::<Vec<_>>(), [ActionState::Expired], "{hours} h");
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn after_a_start_of_the_host_a_lease_moves_with_the_clock_and_is_never_longer_than_it_was() {
+    let place = Place::new();
+    let path = place.path("evil");
+    fs::write(&path, b"evil").unwrap();
+    let mut containment = set_by(&place, 24);
+    apply(&mut containment, action(quarantine(&path, None), MINUTE_MS));
+    drop(containment);
+    // Started anew: what was kept a day behind the host's clock is moved to it.
+    let mut options = place.options();
+    options.moved_ns = 24 * HOUR_NS;
+    let steady = options.steady;
+    let (containment, reports) = Containment::open(options, None).unwrap();
+    assert!(reports.is_empty(), "{reports:?}");
+    let end = containment.next_expiry().unwrap();
+    assert!(end > steady.now() && end <= steady.now().plus_millis(MINUTE_MS), "{end}");
+    drop(containment);
+    // A clock without a battery: years back.
+    let mut options = place.options();
+    options.steady = options.steady.set(-24 * 365 * HOUR_NS);
+    let steady = options.steady;
+    let (mut containment, _) = Containment::open(options, None).unwrap();
+    assert_eq!(containment.expire(steady.now().plus_millis(MINUTE_MS)).len(), 1);
+    assert!(path.exists());
 }
 
 #[test]

@@ -32,6 +32,12 @@ impl Timestamp {
         Self(self.0.saturating_add(ms.saturating_mul(1_000_000)))
     }
 
+    /// Later by so many nanoseconds, or earlier.
+    #[must_use]
+    pub const fn moved(self, by_ns: i64) -> Self {
+        Self(self.0.saturating_add_signed(by_ns))
+    }
+
     /// Milliseconds from `earlier` to `self`; zero where `earlier` is the later one.
     #[must_use]
     pub const fn millis_since(self, earlier: Self) -> u64 {

@@ -19,6 +19,7 @@ use crate::error::BundleError;
 use crate::guards;
 use crate::halt::Halt;
 use crate::limits::LEASE_ACTION_MS_MAX;
+use crate::moment::Moment;
 use crate::protect::protection;
 use crate::windows::WindowKind;
 
@@ -137,23 +138,32 @@ impl Authority {
         &self.bundle
     }
 
-    /// The bundle's lease has run out.
+    /// The bundle's lease has run out. Whoever sets the host's clock neither ends it nor makes it last: the steady date
+    /// counts, unless it is from before the bundle, as where the clock was wrong when the host started.
     #[must_use]
-    pub fn conservative(&self, now: Timestamp) -> bool {
-        now >= self.bundle.lease_expires()
+    pub fn conservative(&self, now: impl Into<Moment>) -> bool {
+        let Moment { wall, steady } = now.into();
+        let date = if steady < self.bundle.issued { wall } else { steady };
+        date >= self.bundle.lease_expires()
     }
 
     /// What the bundle says of this action now. "Act now" at Picket's own word spends one of the budget.
-    pub fn judge(&mut self, action: Action, target: &Target, now: Timestamp) -> Judgement {
-        self.judged(action, target, 0, now)
+    pub fn judge(&mut self, action: Action, target: &Target, now: impl Into<Moment>) -> Judgement {
+        self.judged(action, target, 0, now.into())
     }
 
-    /// What it says of an action that was asked for at `asked` and about which nobody has said anything.
-    pub fn judge_unanswered(&mut self, action: Action, target: &Target, asked: Timestamp, now: Timestamp) -> Judgement {
-        self.judged(action, target, now.millis_since(asked), now)
+    /// What it says of an action that was asked for `waited_ms` ago and about which nobody has said anything.
+    pub fn judge_unanswered(
+        &mut self,
+        action: Action,
+        target: &Target,
+        waited_ms: u64,
+        now: impl Into<Moment>,
+    ) -> Judgement {
+        self.judged(action, target, waited_ms, now.into())
     }
 
-    fn judged(&mut self, mut action: Action, target: &Target, waited_ms: u64, now: Timestamp) -> Judgement {
+    fn judged(&mut self, mut action: Action, target: &Target, waited_ms: u64, now: Moment) -> Judgement {
         let place = self.place(&target.host, action.host);
         let tier = place.tier.as_ref().filter(|_| autonomous(&action.reason.principal));
         let level = tier.map(|tier| tier.level(action.kind.word()));
@@ -162,7 +172,8 @@ impl Authority {
         let cut = self.settle_lease(&mut action, escalated);
         let protection = protection(&action, target, &self.bundle.protected);
         let protected = protection.is_some();
-        let (freeze, maintenance) = (place.left(WindowKind::Freeze, now), place.left(WindowKind::Maintenance, now));
+        let (freeze, maintenance) =
+            (place.left(WindowKind::Freeze, now.wall), place.left(WindowKind::Maintenance, now.wall));
         let standing = Standing { place: &place, protected, waited_ms, freeze, maintenance };
         let mut draft = self.opinion(&action, target, &standing, now);
         // Policies may fall short of what follows; it holds beneath every bundle, and only ever lowers a verdict.
@@ -173,10 +184,10 @@ impl Authority {
             self.lower_after_lease(&mut draft, &action.reason.principal);
         }
         if autonomous(&action.reason.principal) {
-            self.lower_alone(&mut draft, &action, &standing, now);
+            self.lower_alone(&mut draft, &action, &standing, now.wall);
         }
         draft.decided_by.extend(cut);
-        self.spend(&mut draft, &action, &target.account, now);
+        self.spend(&mut draft, &action, &target.account, now.steady);
         if let Some(Escalation { ask, within_ms, .. }) = escalated.filter(|_| draft.verdict == VerdictKind::ActNow) {
             draft.decided_by.push(format!("escalation: {ask} looks at it, within {} s", within_ms / 1000));
         }
@@ -206,7 +217,7 @@ impl Authority {
         self.halt = halt;
     }
 
-    fn opinion(&self, action: &Action, target: &Target, standing: &Standing<'_>, now: Timestamp) -> Draft {
+    fn opinion(&self, action: &Action, target: &Target, standing: &Standing<'_>, now: Moment) -> Draft {
         let reason = &action.reason;
         let (scope, path) = match &action.kind {
             ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", ""),
@@ -231,9 +242,11 @@ impl Authority {
             pid: i64::from(pid(&action.kind, target)),
             protected: standing.protected,
             lease_ms: i64::try_from(action.lease_ms).unwrap_or(i64::MAX),
-            budget_left: i64::from(self.budget_left(action, now)),
+            budget_left: i64::from(self.budget_left(action, now.steady)),
             account: &target.account,
-            account_budget_left: self.account_budget_left(action, &target.account, now).map_or(i64::MAX, i64::from),
+            account_budget_left: self
+                .account_budget_left(action, &target.account, now.steady)
+                .map_or(i64::MAX, i64::from),
             halted: self.halt.as_ref().is_some_and(|halt| halt.halted),
             tier: standing.place.tier.as_ref().map_or("", |tier| tier.name.as_str()),
             out_of_scope: standing.place.out_of_scope,

@@ -13,8 +13,6 @@ use crate::room;
 pub enum SpoolError {
     #[error("spool {path}: {error}; check that the disk has room and the directory belongs to the agent")]
     Io { path: PathBuf, error: io::Error },
-    #[error("spool {path} is no epoch file: remove the spool directory to begin a new epoch")]
-    Epoch { path: PathBuf },
     #[error("spool is full: the record of lane {} was shed and counted", .0.word())]
     Shed(Lane),
 }

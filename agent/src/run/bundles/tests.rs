@@ -92,3 +92,55 @@ fn a_bundle_whose_compiling_ends_the_agent_twice_is_not_looked_at_again() {
     assert!(refused.contains("2 times"), "{refused}");
     taken(&mut keeper, &signed(2)).unwrap();
 }
+
+#[test]
+fn a_bundle_that_is_damaged_on_disk_gives_way_to_the_one_before_and_is_told() {
+    let whole = signed(2);
+    let mut flipped = whole.clone();
+    flipped[400] ^= 1;
+    for damaged in [&flipped[..], &whole[..whole.len() / 2], b""] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut keeper = open(&dir);
+        for version in [1, 2] {
+            taken(&mut keeper, &signed(version)).unwrap();
+            // As after ten minutes.
+            keeper.checker.trials.over(crate::run::trials::sum(&signed(version)));
+            keeper.new = None;
+        }
+        drop(keeper);
+        std::fs::write(dir.path().join("bundle"), damaged).unwrap();
+        let mut keeper = open(&dir);
+        assert_eq!(keeper.version(), Some(BundleVersion(1)));
+        assert!(keeper.ready().unwrap().is_some());
+        let told = keeper.left().unwrap();
+        assert!(told.starts_with("the kept bundle is damaged"), "{told}");
+        assert!(told.ends_with("standard version 1 is in force again"), "{told}");
+        // The coordinator sends it again, and it is no bundle that was left behind.
+        taken(&mut keeper, &signed(2)).unwrap();
+        drop(keeper);
+        let keeper = open(&dir);
+        assert_eq!((keeper.version(), keeper.left()), (Some(BundleVersion(2)), None));
+    }
+}
+
+#[test]
+fn a_bundle_that_somebody_removed_gives_way_too_and_without_one_before_nothing_is_in_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut keeper = open(&dir);
+    assert_eq!(keeper.left(), None, "a host that never had one");
+    taken(&mut keeper, &signed(1)).unwrap();
+    drop(keeper);
+    std::fs::write(dir.path().join("bundle"), "").unwrap();
+    let mut keeper = open(&dir);
+    assert_eq!(keeper.version(), None);
+    assert!(keeper.left().unwrap().ends_with("this host tells, and contains nothing"));
+    for version in [2, 3] {
+        taken(&mut keeper, &signed(version)).unwrap();
+        keeper.new = None;
+    }
+    drop(keeper);
+    std::fs::remove_file(dir.path().join("bundle")).unwrap();
+    let keeper = open(&dir);
+    assert_eq!(keeper.version(), Some(BundleVersion(2)));
+    assert!(keeper.left().unwrap().contains("it is gone"));
+}

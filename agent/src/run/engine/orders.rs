@@ -10,7 +10,7 @@ use picket_model::{
 };
 use picket_policy::{Grounds, Judgement};
 
-use super::{Around, Engine, now, stated};
+use super::{Around, Engine, stated};
 use crate::decide::Order;
 use crate::run::bundles::{Keeper, Prepared, Ready};
 use crate::run::status;
@@ -27,10 +27,11 @@ impl Engine {
             // Sent again after a broken link. Judged again it would spend the budget twice, or be refused though done.
             return (true, came_of(&report));
         }
-        let order = match self.decide.on_command(command, &Around(&self.normalizer, &self.system_files), now()) {
-            Ok(order) => order,
-            Err(refusal) => return (false, refusal.to_string()),
-        };
+        let order =
+            match self.decide.on_command(command, &Around(&self.normalizer, &self.system_files), self.clock.now()) {
+                Ok(order) => order,
+                Err(refusal) => return (false, refusal.to_string()),
+            };
         match order {
             Order::Judged(judgement) => {
                 let taken = matches!(*judgement, Judgement::ActNow(..));
@@ -92,7 +93,16 @@ impl Engine {
     pub(super) fn say_what_was_left(&mut self) {
         if let Some(left) = self.keeper.left().map(str::to_owned) {
             self.shared.change(|status| status.blind_spots.push(left.clone()));
-            self.speak("bundle left behind", &left);
+            let damaged = left.starts_with(status::DAMAGED);
+            self.speak(if damaged { "bundle damaged" } else { "bundle left behind" }, &left);
+        }
+    }
+
+    pub(super) fn say_what_was_damaged(&mut self) {
+        let places = self.containment.journal_damaged();
+        if places > 0 {
+            let detail = format!("words on actions were lost in {places} places; what it says else counts");
+            self.speak("containment journal damaged", &detail);
         }
     }
 

@@ -32,7 +32,7 @@ impl Engine {
         if !changed && !self.ticks.is_multiple_of(FIREWALL_TICKS) {
             return;
         }
-        for report in self.containment.hold_again(now()) {
+        for report in self.containment.hold_again(self.clock.steady_now()) {
             self.taken_away(report);
         }
     }

@@ -15,6 +15,7 @@ const ASKED_MAX: usize = 1024;
 struct Question {
     action: Action,
     file: Option<FileId>,
+    /// By the steady date.
     asked: Timestamp,
     /// Taken out once it has been gone by.
     escalation: Option<Escalation>,
@@ -30,11 +31,10 @@ impl Questions {
         self.0.remove(&id).map(|question| (question.action, question.file))
     }
 
-    fn put(&mut self, action: &Action, file: Option<FileId>, grounds: &Grounds) {
+    fn put(&mut self, action: &Action, file: Option<FileId>, grounds: &Grounds, asked: Timestamp) {
         if self.0.len() < ASKED_MAX {
             let escalation = grounds.escalation.clone();
-            let question =
-                Question { action: action.clone(), file, asked: now(), escalation, grounds: grounds.clone() };
+            let question = Question { action: action.clone(), file, asked, escalation, grounds: grounds.clone() };
             self.0.insert(action.id, question);
         }
     }
@@ -54,7 +54,8 @@ impl Questions {
 
 impl Engine {
     pub(super) fn ask(&mut self, action: Action, grounds: Grounds, trigger: Option<Trigger>) -> ActionReport {
-        self.questions.put(&action, trigger.and_then(|trigger| trigger.file), &grounds);
+        let asked = self.clock.steady_now();
+        self.questions.put(&action, trigger.and_then(|trigger| trigger.file), &grounds, asked);
         let detail = match &grounds.escalation {
             None => "waits for a person".to_owned(),
             Some(Escalation { ask, within_ms, then }) => {
@@ -88,9 +89,11 @@ impl Engine {
 
     /// Questions that nobody answered in time.
     pub(super) fn unanswered(&mut self) {
-        for (id, escalation) in self.questions.overdue(now()) {
+        let moment = self.clock.now();
+        for (id, escalation) in self.questions.overdue(moment.steady) {
             let Some(question) = self.questions.0.get(&id) else { continue };
-            let (action, asked, grounds) = (question.action.clone(), question.asked, question.grounds.clone());
+            let (action, grounds) = (question.action.clone(), question.grounds.clone());
+            let waited_ms = moment.steady.millis_since(question.asked);
             let nobody = format!("nobody answered within {} s", escalation.within_ms / 1000);
             if escalation.then == Then::Drop {
                 self.questions.take(id);
@@ -98,7 +101,7 @@ impl Engine {
                 continue;
             }
             let around = Around(&self.normalizer, &self.system_files);
-            match self.decide.on_silence(action.clone(), asked, &around, now()) {
+            match self.decide.on_silence(action.clone(), waited_ms, &around, moment) {
                 Some(Judgement::ActNow(action, mut grounds)) => {
                     grounds.decided_by.push(format!("escalation: {nobody}"));
                     self.act(action, grounds, None);

@@ -10,6 +10,7 @@ use super::{Engine, STATUS_TICKS, now};
 use crate::facts;
 use crate::normalize::SNAPSHOT_BYTES_MAX;
 use crate::run::{release, status};
+use crate::sys::clock::WallOffset;
 use crate::whole;
 
 /// The lineage is written once a minute and at the end: what a crash costs is the parents of its last minute.
@@ -22,7 +23,8 @@ impl Engine {
     /// Leases, losses, requests from this host, the status. True when something changed that others should hear of.
     pub fn tick(&mut self) -> bool {
         self.peace.turn();
-        for report in self.containment.expire(now()) {
+        self.look_at_clock();
+        for report in self.containment.expire(self.clock.steady_now()) {
             self.report(report);
         }
         self.unanswered();
@@ -47,6 +49,13 @@ impl Engine {
         let status = self.shared.current();
         let said = (status.isolated, status.conservative);
         std::mem::replace(&mut self.said, said) != said
+    }
+
+    fn look_at_clock(&mut self) {
+        let Some(by_ns) = self.clock.look(WallOffset::read()) else { return };
+        let (way, seconds) = (if by_ns > 0 { "forward" } else { "back" }, by_ns.unsigned_abs() / 1_000_000_000);
+        let detail = format!("{way} by {seconds} s; leases, budgets and questions go on as if it had not been");
+        self.speak("the host's clock was set", &detail);
     }
 
     /// `until`: all that happened before is told, or said to be lost.
@@ -124,7 +133,7 @@ impl Engine {
         let now = now();
         let usage = facts::OwnUse::read();
         let authority = self.decide.authority();
-        let conservative = authority.is_some_and(|authority| authority.conservative(now));
+        let conservative = authority.is_some_and(|authority| authority.conservative(self.clock.now()));
         let bundle = authority.map(|authority| {
             let bundle = authority.bundle();
             (bundle.version, bundle.name.clone(), bundle.lease_expires())

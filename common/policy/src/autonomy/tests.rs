@@ -138,7 +138,7 @@ fn what_nobody_answers_is_done_only_where_and_when_the_settings_say_so() {
     let mut authority = authority(MATRIX, ALL);
     let mut after = |host: &str, word: &str, ms: u64| {
         let asked = action(word, Principal::Agent);
-        said(authority.judge_unanswered(asked, &on(host), NOW, NOW.plus_millis(ms))).1.verdict
+        said(authority.judge_unanswered(asked, &on(host), ms, NOW.plus_millis(ms))).1.verdict
     };
     assert_eq!(after("pc-1", "isolate_host", 899_999), VerdictKind::Ask);
     assert_eq!(after("pc-1", "isolate_host", 900_000), VerdictKind::ActNow);

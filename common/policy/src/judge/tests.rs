@@ -285,3 +285,30 @@ fn one_account_sets_off_only_so_much() {
     }
     assert_eq!(asked("kill_tree", "www-data", 3_600_000).verdict, VerdictKind::ActNow);
 }
+
+#[test]
+fn setting_the_hosts_clock_neither_fills_a_budget_nor_ends_a_lease_nor_makes_it_last() {
+    let bundle =
+        Bundle { budgets: [("kill_tree".to_owned(), 1)].into(), ..standard_after_its_lease(Conservative::Ask) };
+    let mut authority = authority_of(&bundle);
+    let mut judged = |set_ms: i64, passed_ms: u64| {
+        let steady = NOW.plus_millis(passed_ms);
+        let now = Moment { wall: steady.moved(set_ms * 1_000_000), steady };
+        grounds(authority.judge(action("kill_tree", AGENT), &Target::default(), now)).verdict
+    };
+    let year_ms = 365 * 24 * 3_600_000;
+    assert_eq!(judged(0, 0), VerdictKind::ActNow);
+    assert_eq!(judged(2 * 3_600_000, 1), VerdictKind::Ask, "the hour is not over");
+    assert_eq!(judged(-year_ms, HOUR_MS), VerdictKind::ActNow, "and then it is");
+    assert_eq!(judged(year_ms, 2 * HOUR_MS), VerdictKind::ActNow, "the bundle still counts");
+    assert_eq!(judged(-year_ms, bundle.lease_ms), VerdictKind::Ask, "and not for ever");
+}
+
+#[test]
+fn where_the_clock_was_wrong_when_the_host_started_it_counts_once_it_is_right() {
+    let bundle = bundle("standard");
+    let authority = authority_of(&bundle);
+    let started = Timestamp(5);
+    let at = |wall| authority.conservative(Moment { wall, steady: started });
+    assert!(!at(NOW) && at(bundle.lease_expires()));
+}
