@@ -14,8 +14,8 @@ struct Fence {
 }
 
 const AGENT_STAGES: [&str; 7] = ["sensor", "normalize", "detect", "scan", "decide", "contain", "report"];
-const COORDINATOR_STAGES: [&str; 9] =
-    ["ingest", "identity", "graph", "correlate", "respond", "simulate", "verify", "audit", "api"];
+const COORDINATOR_STAGES: [&str; 10] =
+    ["ingest", "identity", "graph", "correlate", "respond", "rollout", "simulate", "verify", "audit", "api"];
 
 /// The exceptions that the design names: correlate reads the graph; ingest is where certificates are checked.
 const ALLOWED_PAIRS: [(&str, &str); 2] = [("correlate", "graph"), ("ingest", "identity")];
@@ -65,6 +65,7 @@ const FENCES: &[Fence] = &[
         ],
     },
     Fence { folder: "coordinator/src/correlate", forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"] },
+    Fence { folder: "coordinator/src/rollout", forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"] },
     Fence { folder: "coordinator/src/simulate", forbidden: &["redb::", "tokio::", "SystemTime::now", "std::fs"] },
     Fence { folder: "coordinator/src/graph", forbidden: &["redb::", "SystemTime::now", "std::fs"] },
     Fence {

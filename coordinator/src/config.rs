@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::rollout::Limits;
+
 /// Where `picket-coordinator` looks when no `--config` is given.
 pub const CONFIG_DEFAULT: &str = "/etc/picket/coordinator.toml";
 
@@ -35,6 +37,9 @@ pub struct Config {
     /// The public key (64 hexadecimal digits) that bundles must be signed with, where the private one is kept elsewhere.
     #[serde(default)]
     pub policy_key: Option<String>,
+    /// What is too much on a host that tries a new bundle before all others.
+    #[serde(default)]
+    pub rollout: Limits,
 }
 
 impl Config {

@@ -10,6 +10,7 @@ pub mod graph;
 pub mod identity;
 pub mod ingest;
 pub mod respond;
+pub mod rollout;
 pub mod run;
 pub mod simulate;
 pub mod store;

@@ -15,6 +15,7 @@ mod look;
 mod orders;
 mod pending;
 mod quorum;
+mod rollout;
 mod rows;
 mod secrets;
 mod service;
@@ -68,6 +69,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
             audit,
             policy_key: policy_key.public,
             lists: lists::Lists::open(&config.state_dir).context("cannot make the folder of indicator lists")?,
+            limits: config.rollout,
             wake: wake.clone(),
         })?;
         first_bundle(&desk, &policy_key)?;

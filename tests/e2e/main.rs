@@ -16,6 +16,7 @@ mod refusals;
 mod restarts;
 mod rights;
 mod rollback;
+mod rollout;
 mod telemetry;
 mod trial;
 mod yara;

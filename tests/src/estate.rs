@@ -181,13 +181,22 @@ impl Estate {
 
     /// Hands the coordinator bytes, past `picket` and its checks, and gives the answer.
     pub fn post(&self, path: &str, bytes: &[u8]) -> Result<String> {
+        self.send(path, "application/octet-stream", bytes)
+    }
+
+    /// The same of a request in JSON.
+    pub fn post_json(&self, path: &str, request: &Value) -> Result<String> {
+        self.send(path, "application/json", &serde_json::to_vec(request)?)
+    }
+
+    fn send(&self, path: &str, kind: &str, bytes: &[u8]) -> Result<String> {
         let token = fs::read_to_string(self.token_file())?;
         let mut stream = TcpStream::connect(self.api.trim_start_matches("http://"))?;
         let (length, token) = (bytes.len(), token.trim());
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nHost: picket\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\
-             Connection: close\r\n\r\n"
+            "POST {path} HTTP/1.1\r\nHost: picket\r\nAuthorization: Bearer {token}\r\nContent-Type: {kind}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n"
         )?;
         stream.write_all(bytes)?;
         let mut answer = String::new();

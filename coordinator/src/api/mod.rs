@@ -16,7 +16,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use thiserror::Error;
 
-pub use service::{Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, ScanRequest, Service, Status};
+pub use service::{
+    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, RolloutRequest, ScanRequest, Service, Status,
+};
 
 #[derive(Debug, Error)]
 pub enum ApiError {

@@ -14,11 +14,13 @@ use serde_json::Value;
 
 use super::Analyst;
 use super::service::{
-    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, ScanRequest, Service, Status,
+    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, RolloutRequest, ScanRequest, Service, Status,
 };
 
 /// A bundle with its rules and indicators, as the agents' downlink takes it.
 const BODY_BYTES_MAX: usize = picket_wire::limits::DOWNLINK_FRAME_BYTES_MAX;
+/// Two of them: the one to roll out, and the one to come back to.
+const BUNDLES_BYTES_MAX: usize = 2 * BODY_BYTES_MAX;
 /// One list of indicators, which is held whole while it is checked.
 const LIST_BYTES_MAX: usize = picket_policy::limits::LIST_BYTES_MAX as usize;
 /// Notes are sentences, not documents.
@@ -82,6 +84,15 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             "/v1/policy/earlier/{version}",
             get(|State(s): Svc, version: Id| with(version, move |version: u64| s.earlier_policy(version))),
         )
+        .route("/v1/policy/signed", get(|State(s): Svc| call(move || s.signed_policy())))
+        .route(
+            "/v1/policy/rollout",
+            get(|State(s): Svc| call(move || s.rollout()))
+                .post(begin_rollout)
+                .layer(DefaultBodyLimit::max(BUNDLES_BYTES_MAX)),
+        )
+        .route("/v1/policy/rollout/promote", post(promote))
+        .route("/v1/policy/rollout/abort", post(abort))
         .route("/v1/policy/simulate", post(simulate))
         .route("/v1/halt", get(|State(s): Svc| call(move || s.halt())).post(turn_switch))
         .route("/v1/lists", post(take_list).layer(DefaultBodyLimit::max(LIST_BYTES_MAX)))
@@ -212,6 +223,23 @@ async fn scan(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body<Sc
 async fn apply_policy(State(s): Svc, Extension(Analyst(who)): Who, body: Result<Bytes, BytesRejection>) -> Json2 {
     let bytes = body.map_err(invalid)?;
     call(move || s.apply_policy(&who, &bytes)).await
+}
+
+async fn begin_rollout(State(s): Svc, Extension(Analyst(who)): Who, body: Body<RolloutRequest>) -> Json2 {
+    let Json(request) = body.map_err(invalid)?;
+    call(move || s.begin_rollout(&who, &request)).await
+}
+
+async fn promote(State(s): Svc, Extension(Analyst(who)): Who, body: Body<Note>) -> Json2 {
+    let Json(Note { note }) = body.map_err(invalid)?;
+    short(&note)?;
+    call(move || s.promote(&who, &note)).await
+}
+
+async fn abort(State(s): Svc, Extension(Analyst(who)): Who, body: Body<Note>) -> Json2 {
+    let Json(Note { note }) = body.map_err(invalid)?;
+    short(&note)?;
+    call(move || s.abort(&who, &note)).await
 }
 
 async fn simulate(State(s): Svc, since: Q<Since>, body: Result<Bytes, BytesRejection>) -> Json2 {

@@ -105,6 +105,19 @@ pub struct ScanRequest {
     pub note: String,
 }
 
+/// A bundle for a few hosts first.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RolloutRequest {
+    /// `10%`, names of hosts with commas between them, or `group:NAME`.
+    pub canary: String,
+    pub watch_ms: u64,
+    /// The signed bundle.
+    pub candidate: Value,
+    /// What is in force now, signed under a version above the candidate's.
+    pub back: Value,
+}
+
 /// `who` is the analyst whose token came with the request. Methods may block on the disk.
 pub trait Service: Send + Sync {
     fn analyst(&self, token: &str) -> Option<String>;
@@ -122,6 +135,10 @@ pub trait Service: Send + Sync {
     fn earlier_policies(&self) -> Answer;
     /// One of them, as it was signed.
     fn earlier_policy(&self, version: u64) -> Answer;
+    /// The bundle in force, as it was signed.
+    fn signed_policy(&self) -> Answer;
+    /// Where the latest roll-out stands.
+    fn rollout(&self) -> Answer;
     fn rules(&self) -> Answer;
     fn audit(&self, from: u64, limit: usize) -> Answer;
     fn audit_export(&self) -> Result<String, Refused>;
@@ -136,6 +153,9 @@ pub trait Service: Send + Sync {
     fn scan(&self, who: &str, host: HostId, request: ScanRequest) -> Answer;
     fn revoke(&self, who: &str, host: HostId, note: &str) -> Answer;
     fn apply_policy(&self, who: &str, bundle: &[u8]) -> Answer;
+    fn begin_rollout(&self, who: &str, request: &RolloutRequest) -> Answer;
+    fn promote(&self, who: &str, note: &str) -> Answer;
+    fn abort(&self, who: &str, note: &str) -> Answer;
     fn halt(&self) -> Answer;
     fn turn_switch(&self, who: &str, word: &[u8]) -> Answer;
     /// `candidate` is a bundle without a signature.

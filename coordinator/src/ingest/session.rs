@@ -224,7 +224,7 @@ async fn listen(desk: &Desk, reader: &mut FrameReader, answers: mpsc::Sender<Vec
 /// What goes down: the switch's word before all else, answers, commands, the bundle where the host has another, audit heads.
 async fn speak(
     desk: &Desk,
-    has: Option<u64>,
+    mut has: Option<u64>,
     send: &mut SendStream,
     mut commands: mpsc::Receiver<Vec<u8>>,
     mut answers: mpsc::Receiver<Vec<u8>>,
@@ -235,9 +235,10 @@ async fn speak(
     if let Some(halt) = halt {
         send.write_all(&halt).await?;
     }
-    let first = bundles.borrow_and_update().clone();
-    if let Some(bundle) = first.filter(|bundle| bundle.version.is_none() || bundle.version != has) {
+    let first = bundles.borrow_and_update().due(desk.host, has);
+    if let Some(bundle) = first {
         send.write_all(&bundle.frame).await?;
+        has = bundle.version;
     }
     heads.mark_changed();
     loop {
@@ -252,9 +253,10 @@ async fn speak(
             Some(frame) = answers.recv() => send.write_all(&frame).await?,
             Some(frame) = commands.recv() => send.write_all(&frame).await?,
             Ok(()) = bundles.changed() => {
-                let bundle = bundles.borrow_and_update().clone();
+                let bundle = bundles.borrow_and_update().due(desk.host, has);
                 if let Some(bundle) = bundle {
                     send.write_all(&bundle.frame).await?;
+                    has = bundle.version;
                 }
             }
             Ok(()) = heads.changed() => {

@@ -1,7 +1,7 @@
 //! Owns: which hosts are connected, and what goes down to them: commands, bundles, audit heads, the cut of a revoked one.
 //! Never: deciding any of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,34 @@ pub(super) struct Pushed {
     pub frame: Vec<u8>,
 }
 
+impl Pushed {
+    fn new(bytes: Vec<u8>) -> Option<Arc<Self>> {
+        let version = version_of(&bytes);
+        let frame = Message::Bundle(Bundle { bytes }).to_frame();
+        if frame.len() > DOWNLINK_FRAME_BYTES_MAX {
+            tracing::error!(bytes = frame.len(), limit = DOWNLINK_FRAME_BYTES_MAX, "the bundle is too large to send");
+            return None;
+        }
+        Some(Arc::new(Self { version, frame }))
+    }
+}
+
+/// Which bundle each host shall have.
+#[derive(Default)]
+pub(super) struct Assigned {
+    all: Option<Arc<Pushed>>,
+    canaries: Option<(HashSet<HostId>, Arc<Pushed>)>,
+}
+
+impl Assigned {
+    /// What is to be sent to a host that has this version.
+    pub fn due(&self, host: HostId, has: Option<u64>) -> Option<Arc<Pushed>> {
+        let first = self.canaries.as_ref().filter(|(hosts, _)| hosts.contains(&host)).map(|(_, pushed)| pushed);
+        let pushed = first.or(self.all.as_ref())?;
+        (pushed.version.is_none() || pushed.version != has).then(|| Arc::clone(pushed))
+    }
+}
+
 /// The handle that the rest of the coordinator keeps; clones share one table.
 #[derive(Clone)]
 pub struct Sessions {
@@ -32,7 +60,7 @@ pub struct Sessions {
 struct Shared {
     hosts: Mutex<HashMap<HostId, Entry>>,
     serials: AtomicU64,
-    bundle: watch::Sender<Option<Arc<Pushed>>>,
+    bundle: watch::Sender<Assigned>,
     head: watch::Sender<Option<Arc<Vec<u8>>>>,
     halt: watch::Sender<Option<Arc<Vec<u8>>>>,
 }
@@ -66,7 +94,7 @@ impl Default for Sessions {
         let shared = Shared {
             hosts: Mutex::default(),
             serials: AtomicU64::new(0),
-            bundle: watch::Sender::new(None),
+            bundle: watch::Sender::new(Assigned::default()),
             head: watch::Sender::new(None),
             halt: watch::Sender::new(None),
         };
@@ -90,15 +118,25 @@ impl Sessions {
         live.is_some_and(|live| live.down.try_send(frame).is_ok())
     }
 
-    /// Sends a signed bundle to every host, those that connect later included.
+    /// Sends a signed bundle to every host but the canaries, those that connect later included.
     pub fn push_bundle(&self, bytes: Vec<u8>) {
-        let version = version_of(&bytes);
-        let frame = Message::Bundle(Bundle { bytes }).to_frame();
-        if frame.len() > DOWNLINK_FRAME_BYTES_MAX {
-            tracing::error!(bytes = frame.len(), limit = DOWNLINK_FRAME_BYTES_MAX, "the bundle is too large to send");
-            return;
+        if let Some(pushed) = Pushed::new(bytes) {
+            self.shared.bundle.send_modify(|assigned| assigned.all = Some(pushed));
         }
-        self.shared.bundle.send_replace(Some(Arc::new(Pushed { version, frame })));
+    }
+
+    /// Sends another bundle to these hosts, whenever they connect.
+    pub fn push_canaries(&self, hosts: HashSet<HostId>, bytes: Vec<u8>) {
+        if let Some(pushed) = Pushed::new(bytes) {
+            self.shared.bundle.send_modify(|assigned| assigned.canaries = Some((hosts, pushed)));
+        }
+    }
+
+    /// From here on every host has the same bundle: this one.
+    pub fn push_to_all(&self, bytes: Vec<u8>) {
+        if let Some(pushed) = Pushed::new(bytes) {
+            self.shared.bundle.send_replace(Assigned { all: Some(pushed), canaries: None });
+        }
     }
 
     /// Sends a signed head of the audit log to every connected host; one that is slow sees only the newest.
@@ -126,7 +164,7 @@ impl Sessions {
         hosts.iter().filter(|(_, entry)| live(entry)).map(|(host, _)| *host).collect()
     }
 
-    pub(super) fn bundles(&self) -> watch::Receiver<Option<Arc<Pushed>>> {
+    pub(super) fn bundles(&self) -> watch::Receiver<Assigned> {
         self.shared.bundle.subscribe()
     }
 

@@ -31,6 +31,7 @@ impl Desk {
             "started": self.started,
             "bundle": self.policy().map(|policy| Self::policy_json(&policy)),
             "halt": self.halt_json(),
+            "rollout": self.rollout_json(),
             "hosts": {"total": live, "connected": self.sessions.connected().len()},
             "incidents": {"open": open},
             "actions": {"asked": asked},

@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 
 use super::halt::Switch;
 use super::lists::Lists;
+use super::rollout::Watch;
 use super::rows::{self, CommandRow, StatusRow};
 use crate::api::Refused;
 use crate::audit::AuditLog;
 use crate::identity::{self, Ca, HostRow};
 use crate::ingest::Sessions;
+use crate::rollout;
 use crate::store::{Change, EventLog, StateStore, StoreError, Table};
 
 /// Under which the brain's place in the event log is kept.
@@ -60,6 +62,9 @@ pub struct Desk {
     /// Incidents that people closed, for the brain; the store keeps them too.
     closings: Mutex<Vec<IncidentId>>,
     pub switch: Mutex<Switch>,
+    pub watch: Mutex<Watch>,
+    /// What is too much on a canary.
+    pub limits: rollout::Limits,
     commands: AtomicU64,
     wake: super::brain::Wake,
     /// Answering a question and writing the answer must not be parted by another answer.
@@ -75,6 +80,7 @@ pub struct Parts {
     pub audit: Arc<AuditLog>,
     pub policy_key: VerifyingKey,
     pub lists: Lists,
+    pub limits: rollout::Limits,
     pub wake: super::brain::Wake,
 }
 
@@ -112,6 +118,8 @@ impl Desk {
             sent: Mutex::default(),
             closings: Mutex::default(),
             switch: Mutex::default(),
+            watch: Mutex::default(),
+            limits: parts.limits,
             commands: AtomicU64::new(0),
             wake: parts.wake,
             answering: Mutex::new(()),
@@ -123,6 +131,7 @@ impl Desk {
             let policy = compile(verified).map_err(|why| anyhow::anyhow!(why))?;
             desk.enforce(Arc::new(policy));
         }
+        desk.resume_rollout()?;
         Ok(Arc::new(desk))
     }
 
@@ -134,21 +143,23 @@ impl Desk {
         unpoisoned(&self.policy).clone()
     }
 
-    /// Puts a checked bundle in force, here and on every host; the one before it is kept.
-    pub fn adopt(&self, policy: Policy) -> Result<Arc<Policy>, Refused> {
+    /// Puts a checked bundle in force, here and on every host, in one write with what else that changes. Lists of indicators
+    /// that neither it nor a way back needs go.
+    pub fn adopt(&self, policy: Policy, with: Vec<Change>) -> Result<Arc<Policy>, Refused> {
         let value = Some(policy.verified.bytes.clone());
         let mut changes = vec![Change { table: Table::Bundles, key: BUNDLE_KEY.to_vec(), expected: None, value }];
-        if let Some(leaving) = self.policy() {
-            changes.extend(self.keeping(&leaving)?);
-        }
+        changes.extend(with);
         self.state.write(&changes)?;
         let policy = Arc::new(policy);
         self.enforce(Arc::clone(&policy));
+        let mut lists = self.earlier_lists()?;
+        lists.extend_from_slice(&policy.verified.bundle.indicator_lists);
+        self.lists.keep_only(&lists);
         Ok(policy)
     }
 
     fn enforce(&self, policy: Arc<Policy>) {
-        self.sessions.push_bundle(policy.verified.bytes.clone());
+        self.sessions.push_to_all(policy.verified.bytes.clone());
         *unpoisoned(&self.policy) = Some(policy);
     }
 

@@ -36,6 +36,10 @@ impl Inbox for Desks {
 
     fn status(&self, status: HostStatus) {
         let row = StatusRow { status, received: now() };
+        if self.0.watch_status(&row.status, row.received) {
+            let host = row.status.host;
+            self.beside("that a canary goes by the new bundle could not be kept", move |desk| desk.note_taken(host));
+        }
         let news = self.0.note_status(row.clone()).is_none_or(|StatusRow { status: before, received }| {
             before.bundle != row.status.bundle
                 || before.isolated != row.status.isolated
@@ -87,11 +91,12 @@ impl Inbox for Desks {
 
     fn bundle_answered(&self, host: HostId, version: u64, accepted: bool, detail: String) {
         tracing::info!(%host, version, accepted, %detail, "bundle answered");
-        if !accepted {
-            self.beside("a refused bundle could not be recorded", move |desk| {
-                desk.record(&format!("host {host}"), "bundle refused", &version.to_string(), &detail)
-            });
-        }
+        self.beside("an answer to a bundle could not be recorded", move |desk| {
+            if !accepted {
+                desk.record(&format!("host {host}"), "bundle refused", &version.to_string(), &detail)?;
+            }
+            desk.note_answer(host, version, accepted, &detail)
+        });
     }
 
     fn halt_answered(&self, host: HostId, issued: Timestamp, taken: bool, detail: String) {

@@ -45,6 +45,7 @@ impl Work {
             self.pending.line(Line::new(format!("host {host}"), "reports counted", "", detail));
         }
         self.orders()?;
+        self.desk.judge_rollout(self.worked()?)?;
         if self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {
             self.tidy(now())?;
             self.tidied = Some(Instant::now());

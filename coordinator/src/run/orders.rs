@@ -8,7 +8,7 @@ use picket_model::{
 };
 use serde_json::json;
 
-use super::desk::{Desk, now, unpoisoned};
+use super::desk::{Desk, Policy, now, unpoisoned};
 use super::lists::Taken;
 use super::rows::{self, ActionRow, CommandRow};
 use crate::api::{Answer, ContainRequest, IsolateRequest, Refused, ScanRequest, Status};
@@ -250,7 +250,23 @@ impl Desk {
 
     pub fn order_policy(&self, who: &str, bytes: &[u8]) -> Answer {
         let _one = unpoisoned(&self.answering);
-        let current = self.policy().map(|policy| policy.verified.bundle.version);
+        self.no_rollout()?;
+        let current = self.policy();
+        let policy = self.offered(bytes, current.as_ref().map(|policy| policy.verified.bundle.version))?;
+        let bundle = &policy.verified.bundle;
+        self.record(
+            who,
+            "policy",
+            &bundle.version.to_string(),
+            &format!("{} version {}", bundle.name, bundle.version),
+        )?;
+        let kept = current.map(|leaving| self.keeping(&leaving)).transpose()?.unwrap_or_default();
+        let policy = self.adopt(policy, kept)?;
+        Ok(Self::policy_json(&policy))
+    }
+
+    /// A bundle that may follow this version, with all that hosts will ask for.
+    pub fn offered(&self, bytes: &[u8], current: Option<BundleVersion>) -> Result<Policy, Refused> {
         let verified = picket_policy::accept(bytes, &[self.policy_key], current, now()).map_err(|error| {
             use picket_policy::BundleError;
             let status = match error {
@@ -263,8 +279,7 @@ impl Desk {
         let policy = super::desk::compile(verified).map_err(|why| {
             Refused::new(Status::Invalid, why, "nothing was changed; `picket rules check` shows the same errors")
         })?;
-        let bundle = &policy.verified.bundle;
-        let missing = self.lists.missing(&bundle.indicator_lists).len();
+        let missing = self.lists.missing(&policy.verified.bundle.indicator_lists).len();
         if missing > 0 {
             return Err(Refused::new(
                 Status::Invalid,
@@ -272,21 +287,13 @@ impl Desk {
                 "nothing was changed; keep the folder FILE.lists beside the bundle, as `picket policy sign` wrote it",
             ));
         }
-        self.record(
-            who,
-            "policy",
-            &bundle.version.to_string(),
-            &format!("{} version {}", bundle.name, bundle.version),
-        )?;
-        let policy = self.adopt(policy)?;
-        let mut lists = self.earlier_lists()?;
-        lists.extend_from_slice(&policy.verified.bundle.indicator_lists);
-        self.lists.keep_only(&lists);
-        Ok(Self::policy_json(&policy))
+        Ok(policy)
     }
 
     /// A list of indicators, for a bundle to come.
     pub fn order_list(&self, bytes: &[u8]) -> Answer {
+        // Where room is short only the lists of the bundle in force stay, and canaries need others.
+        self.no_rollout()?;
         let refused = |why| Refused::new(Status::Invalid, why, "`picket policy sign --indicators` makes lists");
         let policy = self.policy();
         let in_force = policy.as_ref().map_or(&[][..], |policy| &policy.verified.bundle.indicator_lists);

@@ -5,7 +5,7 @@ use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 
 use super::desk::Desk;
 use super::secrets::token_key;
-use crate::api::{Answer, ContainRequest, Filter, IsolateRequest, Refused, ScanRequest, Service};
+use crate::api::{Answer, ContainRequest, Filter, IsolateRequest, Refused, RolloutRequest, ScanRequest, Service};
 use crate::store::Table;
 
 impl Service for Desk {
@@ -57,6 +57,26 @@ impl Service for Desk {
 
     fn earlier_policy(&self, version: u64) -> Answer {
         self.say_earlier_bundle(version)
+    }
+
+    fn signed_policy(&self) -> Answer {
+        self.say_signed()
+    }
+
+    fn rollout(&self) -> Answer {
+        self.say_rollout()
+    }
+
+    fn begin_rollout(&self, who: &str, request: &RolloutRequest) -> Answer {
+        self.order_rollout(who, request)
+    }
+
+    fn promote(&self, who: &str, note: &str) -> Answer {
+        self.order_promote(who, note)
+    }
+
+    fn abort(&self, who: &str, note: &str) -> Answer {
+        self.order_abort(who, note)
     }
 
     fn rules(&self) -> Answer {

@@ -88,6 +88,11 @@ impl Work {
         })
     }
 
+    /// How far the log was worked through, as a time.
+    pub(super) fn worked(&self) -> Result<Timestamp, Refused> {
+        Ok(if self.next >= self.desk.log.end()? { now() } else { self.last })
+    }
+
     pub(super) const fn is_live(&self) -> bool {
         self.live
     }
@@ -164,6 +169,7 @@ impl Work {
         let host = speaks_of(stored, record);
         if host == stored.host {
             self.verifier.heard(host, stored.received);
+            self.desk.count(host, record, stored.received);
         }
         let effects = self.observe(host, record, stored.received);
         if let Record::Event { event } = record {

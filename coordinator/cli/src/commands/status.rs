@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::Context;
 use crate::failure::Failure;
 use crate::resolve;
+use crate::table::printable;
 use crate::value;
 
 /// Say whether everything is watching: coordinator, hosts, tiers, open incidents, open questions
@@ -48,6 +49,10 @@ fn show(context: &Context, status: &Value, hosts: &[Value]) -> Result<(), Failur
         value::text(status, "/bundle/version"),
         value::relative(status, "/bundle/lease_expires", value::now()),
     ))?;
+    if let Some(rollout) = value::find(status, "/rollout").filter(|rollout| rollout["stage"] != "promoted") {
+        let stands = super::policy::rollout::stands(rollout);
+        output.line(&printable(&format!("roll-out     {stands}: picket policy status")))?;
+    }
     if value::flag(status, "/halt/halted") {
         output.line(&format!(
             "autonomy     HALTED since {}, {} of {} hosts go by it: {}",
@@ -76,7 +81,7 @@ fn blind_spots(context: &Context, hosts: &[Value]) -> Result<(), Failure> {
     for host in hosts {
         let spots = value::find(host, "/status/blind_spots").and_then(Value::as_array);
         for spot in spots.into_iter().flatten() {
-            context.output.line(&crate::table::printable(&format!(
+            context.output.line(&printable(&format!(
                 "{} ({}) cannot see: {}",
                 value::text(host, resolve::HOSTNAME),
                 value::text(host, "/status/tier"),

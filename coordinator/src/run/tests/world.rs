@@ -105,6 +105,7 @@ impl World {
             audit: Arc::new(audit),
             policy_key: picket_policy::keys::generate([9; 32]).verifying_key(),
             lists: crate::run::lists::Lists::open(dir).unwrap(),
+            limits: crate::rollout::Limits::default(),
             wake: Wake::default(),
         })
         .unwrap();

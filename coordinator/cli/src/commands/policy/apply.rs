@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use picket_policy::{RuleText, SHIPPED, SigningKey, limits};
 
 use super::indicators::{self, Named};
+use super::rollout::{self, Wanted};
 use super::sign::{self, Chosen};
 use super::{rules, yara};
 use crate::Context;
@@ -18,10 +19,13 @@ use crate::value;
 /// Beside the API token, where the coordinator puts the key that it makes when it is given none.
 const KEY_NAME: &str = "policy.key";
 
+/// How long canaries are watched where nobody says: a noisy rule shows itself within minutes.
+const WATCH_MS: u64 = 15 * 60_000;
+
 /// Put a bundle in force; every agent checks the signature and the version again
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n\nA shipped bundle (watch, regulated, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
+    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n  picket policy apply strict --canary 10% --watch 1h\n  picket policy apply ours.bundle --canary web-1,db-* --key policy.key\n\nWith --canary only some hosts get it, and the others when the watch is over; where it does badly the canaries get back what they had, without anybody's doing. That is signed now, so a file that is signed already needs the key, too.\n\nA shipped bundle (watch, regulated, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
 )]
 pub struct Args {
     /// The file of a signed bundle, or the name of one that comes with Picket
@@ -44,6 +48,12 @@ pub struct Args {
     /// How long a shipped bundle is in force, instead of its own lease: 12h, 30d
     #[arg(long, value_parser = crate::commands::events::parse_span)]
     lease: Option<u64>,
+    /// First only on these hosts: a share of all (10%), names with * and ? (web-1,db-*), or a group of the bundle in force (group:NAME)
+    #[arg(long, value_name = "HOSTS")]
+    canary: Option<String>,
+    /// How long canaries are watched before all hosts get it: 30s, 15m, 1d [default: 15m]
+    #[arg(long, requires = "canary", value_parser = crate::commands::events::parse_span)]
+    watch: Option<u64>,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -52,6 +62,11 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(name) => signed_here(name, args, context, &api)?,
         None => from_file(args, &api)?,
     };
+    if let Some(canary) = &args.canary {
+        let key = own_key(args.key.as_deref(), context)?;
+        let wanted = Wanted { candidate: &bytes, canary, watch_ms: args.watch.unwrap_or(WATCH_MS) };
+        return rollout::begin(&wanted, &key, &api, context);
+    }
     let answer = api.post_bytes("/v1/policy", &bytes)?;
     if context.output.json() {
         return context.output.value(&answer);
@@ -91,7 +106,7 @@ pub fn beside(token_file: &Path) -> PathBuf {
 
 fn from_file(args: &Args, api: &Api) -> Result<Vec<u8>, Failure> {
     let rules = !args.rules.is_empty() || !args.indicators.is_empty() || !args.yara.is_empty() || args.shipped_yara;
-    if args.key.is_some() || args.lease.is_some() || rules {
+    if (args.key.is_some() && args.canary.is_none()) || args.lease.is_some() || rules {
         return Err(Failure::usage(
             format!(
                 "{} is signed already: --key, --lease, --rules, --yara and --indicators are for shipped bundles",

@@ -10,6 +10,7 @@ mod indicators;
 mod keygen;
 mod maintenance;
 mod rollback;
+pub mod rollout;
 mod rules;
 mod show;
 mod sign;
@@ -23,7 +24,7 @@ use crate::failure::Failure;
 /// Show, check, sign or apply the policy bundle that agents act under
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy show\n  picket policy check ours.toml\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle"
+    after_help = "Examples:\n  picket policy show\n  picket policy check ours.toml\n  picket policy apply standard\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy apply standard.bundle\n  picket policy apply strict --canary 10%\n  picket policy status"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -38,6 +39,9 @@ enum Command {
     Keygen(keygen::Args),
     Sign(sign::Args),
     Apply(apply::Args),
+    Status(rollout::StatusArgs),
+    Promote(rollout::PromoteArgs),
+    Abort(rollout::AbortArgs),
     Rollback(rollback::Args),
     Simulate(simulate::Args),
     Maintenance(maintenance::Args),
@@ -53,6 +57,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Command::Keygen(args) => keygen::run(args, context),
         Command::Sign(args) => sign::run(args, context),
         Command::Apply(args) => apply::run(args, context),
+        Command::Status(args) => rollout::status(args, context),
+        Command::Promote(args) => rollout::promote(args, context),
+        Command::Abort(args) => rollout::abort(args, context),
         Command::Rollback(args) => rollback::run(args, context),
         Command::Simulate(args) => simulate::run(args, context),
         Command::Maintenance(args) => maintenance::run(args, context),
