@@ -15,6 +15,7 @@ mod look;
 mod orders;
 mod pending;
 mod quorum;
+mod remedy;
 mod rollout;
 mod rows;
 mod secrets;

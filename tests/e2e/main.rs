@@ -11,6 +11,7 @@ mod halt;
 mod indicators;
 mod lists;
 mod person;
+mod recovery;
 mod redteam;
 mod refusals;
 mod restarts;

@@ -52,6 +52,10 @@ pub struct Reason {
     pub note: String,
 }
 
+/// The lease of what is to hold until somebody takes it back: what an incident left behind would otherwise be given back
+/// to it. Policy grants it for remedies that a person orders and cuts it elsewhere.
+pub const LEASE_MS_LASTING: u64 = u64::MAX;
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Action {
     pub id: ActionId,

@@ -11,8 +11,10 @@ pub mod interest;
 pub mod process;
 pub mod raw;
 pub mod record;
+pub mod remedy;
 pub mod time;
 
+pub use action::LEASE_MS_LASTING;
 pub use action::{
     Action, ActionKind, ActionReport, ActionState, Command, CommandKind, IsolationScope, Nature, Network, Principal,
     Radius, Reason, VerdictKind,
@@ -30,4 +32,5 @@ pub use incident::{EntityRef, Incident, IncidentStatus, PathStep, Relation};
 pub use interest::{FileInterest, Interest, PathInterest, Paths};
 pub use process::{Context, FileId, Process, ProcessKey, Sha256, StreamKind};
 pub use record::{Lane, Position, Record};
+pub use remedy::{ByHand, FileChange, Left, Remedy, RemedyStep, Trace};
 pub use time::Timestamp;

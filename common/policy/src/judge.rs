@@ -7,7 +7,9 @@ mod spending;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use picket_model::{Action, ActionKind, BundleVersion, IsolationScope, Principal, Radius, Timestamp, VerdictKind};
+use picket_model::{
+    Action, ActionKind, BundleVersion, IsolationScope, LEASE_MS_LASTING, Principal, Radius, Timestamp, VerdictKind,
+};
 
 use self::place::Place;
 use crate::autonomy::{Escalation, Level};
@@ -241,7 +243,8 @@ impl Authority {
             subject: &subject,
             pid: i64::from(pid(&action.kind, target)),
             protected: standing.protected,
-            lease_ms: i64::try_from(action.lease_ms).unwrap_or(i64::MAX),
+            // Policies are proved for leases up to the longest; what lasts is to them one of those.
+            lease_ms: i64::try_from(action.lease_ms.min(LEASE_ACTION_MS_MAX)).unwrap_or(i64::MAX),
             budget_left: i64::from(self.budget_left(action, now.steady)),
             account: &target.account,
             account_budget_left: self
@@ -313,6 +316,9 @@ impl Authority {
         if action.lease_ms == 0 {
             action.lease_ms = usual;
         }
+        if lasts(action) {
+            return None;
+        }
         if let Some(Escalation { within_ms, .. }) = escalated.filter(|it| it.within_ms < action.lease_ms.min(most)) {
             action.lease_ms = *within_ms;
             return Some(format!("lease: ends after {within_ms} ms unless it is ordered for longer"));
@@ -365,6 +371,14 @@ fn pid(kind: &ActionKind, target: &Target) -> u32 {
         }
         _ => 0,
     }
+}
+
+/// What an incident left stays away until a person takes the remedy back: a lease would give it back to the intruder.
+const fn lasts(action: &Action) -> bool {
+    action.lease_ms == LEASE_MS_LASTING
+        && action.kind.remedies()
+        && action.reason.incident.is_some()
+        && !autonomous(&action.reason.principal)
 }
 
 const fn autonomous(principal: &Principal) -> bool {

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use super::Analyst;
 use super::service::{
-    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, RolloutRequest, ScanRequest, Service, Status,
+    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, RemedyRequest, RolloutRequest, ScanRequest,
+    Service, Status,
 };
 
 /// A bundle with its rules and indicators, as the agents' downlink takes it.
@@ -59,6 +60,7 @@ pub fn routes() -> Router<Arc<dyn Service>> {
                 noted(s, who, id, body, |s, who, id: IncidentId, note| s.close(who, id, note))
             }),
         )
+        .route("/v1/incidents/{id}/remedy", get(remedy).post(remediate))
         .route("/v1/actions", get(|State(s): Svc, q: Q<Filter>| filtered(q, move |f| s.actions(f))))
         .route(
             "/v1/actions/{id}/approve",
@@ -132,6 +134,13 @@ struct Page {
     from: u64,
     #[serde(default = "page_default")]
     limit: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sessions {
+    #[serde(default)]
+    sessions: bool,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +220,18 @@ async fn contain(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body
     let Json(request) = body.map_err(invalid)?;
     short(&request.note)?;
     call(move || s.contain(&who, host, request)).await
+}
+
+async fn remedy(State(s): Svc, id: Id, query: Q<Sessions>) -> Json2 {
+    let (id, Query(Sessions { sessions })) = (parse(id)?, query.map_err(invalid)?);
+    call(move || s.remedy(id, sessions)).await
+}
+
+async fn remediate(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body<RemedyRequest>) -> Json2 {
+    let id: IncidentId = parse(id)?;
+    let Json(request) = body.map_err(invalid)?;
+    short(&request.note)?;
+    call(move || s.remediate(&who, id, &request)).await
 }
 
 async fn scan(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body<ScanRequest>) -> Json2 {

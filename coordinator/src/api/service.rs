@@ -118,6 +118,26 @@ pub struct RolloutRequest {
     pub back: Value,
 }
 
+/// One step of a remedy, as it was shown.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShownStep {
+    pub host: HostId,
+    pub kind: ActionKind,
+}
+
+/// Orders the steps that a person was shown and that the plan still has.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemedyRequest {
+    /// Whether the plan was made over whole login sessions.
+    #[serde(default)]
+    pub sessions: bool,
+    pub steps: Vec<ShownStep>,
+    #[serde(default)]
+    pub note: String,
+}
+
 /// `who` is the analyst whose token came with the request. Methods may block on the disk.
 pub trait Service: Send + Sync {
     fn analyst(&self, token: &str) -> Option<String>;
@@ -129,6 +149,8 @@ pub trait Service: Send + Sync {
     fn detections(&self, filter: &Filter) -> Answer;
     fn incidents(&self) -> Answer;
     fn incident(&self, id: IncidentId) -> Answer;
+    /// What takes away what an incident left; `sessions`: its whole login sessions'.
+    fn remedy(&self, id: IncidentId, sessions: bool) -> Answer;
     fn actions(&self, filter: &Filter) -> Answer;
     fn policy(&self) -> Answer;
     /// The bundles that were in force before.
@@ -146,6 +168,7 @@ pub trait Service: Send + Sync {
     fn approve(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn deny(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer;
+    fn remediate(&self, who: &str, id: IncidentId, request: &RemedyRequest) -> Answer;
     fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer;
     fn contain(&self, who: &str, host: HostId, request: ContainRequest) -> Answer;

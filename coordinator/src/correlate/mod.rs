@@ -13,6 +13,7 @@ mod request;
 mod seen;
 mod settle;
 mod stir;
+mod traces;
 mod view;
 
 #[cfg(test)]
@@ -27,6 +28,7 @@ use picket_model::{
 use crate::graph::Graph;
 pub use estate::Estate;
 pub use request::{HostEvidence, KnownAction, Request, Session};
+pub use traces::{Found, Tracer};
 
 use group::Group;
 use links::{Link, Links};

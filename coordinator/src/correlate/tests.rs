@@ -2,4 +2,4 @@ mod flood;
 mod lateral;
 mod order;
 mod single_host;
-mod world;
+pub mod world;

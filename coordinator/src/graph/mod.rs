@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use picket_model::{EntityRef, HostId, LossCount, ProcessKey, Record, Timestamp};
 
+pub use boundary::serves_many;
 pub use intake::file_relation;
 pub use limits::{FLOW_MATCH_MS, Limits, SESSION_START_MS};
 pub use node::{Accept, AcceptKey, Image, Node, ProcessFacts, Span};

@@ -4,6 +4,7 @@
 pub mod approve;
 mod ledger;
 pub mod plan;
+pub mod remedy;
 
 #[cfg(test)]
 mod tests;

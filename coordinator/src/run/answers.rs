@@ -153,7 +153,7 @@ impl Desk {
     }
 
     /// The first record that was received at or after a time; records lie in the order in which they came.
-    fn place_at(&self, time: Timestamp, end: u64) -> Result<u64, Refused> {
+    pub(super) fn place_at(&self, time: Timestamp, end: u64) -> Result<u64, Refused> {
         let (mut low, mut high) = (0, end);
         while low < high {
             let middle = low + (high - low) / 2;

@@ -321,7 +321,7 @@ impl Desk {
         Ok(json!({"token": token.to_text(), "expires": expires, "uses": uses}))
     }
 
-    fn live_host(&self, host: HostId) -> Result<(), Refused> {
+    pub(super) fn live_host(&self, host: HostId) -> Result<(), Refused> {
         let row = identity::host(&*self.state, host).map_err(Refused::internal)?;
         match row {
             None => Err(Refused::missing("host")),
@@ -339,7 +339,7 @@ pub fn line(who: &str, action: &Action) -> Line {
     Line::new(who, action.kind.word(), action.id.to_string(), detail)
 }
 
-fn analyst(who: &str) -> Principal {
+pub(super) fn analyst(who: &str) -> Principal {
     Principal::Analyst { name: who.to_owned() }
 }
 

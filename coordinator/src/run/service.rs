@@ -5,7 +5,9 @@ use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 
 use super::desk::Desk;
 use super::secrets::token_key;
-use crate::api::{Answer, ContainRequest, Filter, IsolateRequest, Refused, RolloutRequest, ScanRequest, Service};
+use crate::api::{
+    Answer, ContainRequest, Filter, IsolateRequest, Refused, RemedyRequest, RolloutRequest, ScanRequest, Service,
+};
 use crate::store::Table;
 
 impl Service for Desk {
@@ -41,6 +43,10 @@ impl Service for Desk {
 
     fn incident(&self, id: IncidentId) -> Answer {
         self.say_incident(id)
+    }
+
+    fn remedy(&self, id: IncidentId, sessions: bool) -> Answer {
+        self.say_remedy(id, sessions)
     }
 
     fn actions(&self, filter: &Filter) -> Answer {
@@ -103,6 +109,10 @@ impl Service for Desk {
 
     fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer {
         self.order_close(who, id, note)
+    }
+
+    fn remediate(&self, who: &str, id: IncidentId, request: &RemedyRequest) -> Answer {
+        self.order_remedy(who, id, request)
     }
 
     fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer {

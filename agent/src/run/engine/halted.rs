@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
-use picket_model::{Principal, Timestamp};
+use picket_model::{LEASE_MS_LASTING, Principal, Timestamp};
 use picket_policy::halt::{HALT_BYTES_MAX, Halt, HaltError, Held};
 
 use super::{Engine, now};
@@ -69,11 +69,13 @@ impl Engine {
         (halt.issued, true, detail)
     }
 
-    /// Undoes all that is contained on this host.
+    /// Undoes all that is contained on this host. What an incident left is not given back to it.
     fn let_go(&mut self, halt: &Halt) -> String {
         let principal = Principal::Analyst { name: SWITCH.to_owned() };
         let (mut undone, mut stuck) = (0_usize, Vec::new());
-        for held in self.containment.in_force() {
+        let (remedies, contained): (Vec<_>, Vec<_>) =
+            self.containment.in_force().into_iter().partition(|held| held.action.lease_ms == LEASE_MS_LASTING);
+        for held in contained {
             match self.containment.undo(held.action.id, &principal, &halt.note) {
                 Ok(report) => {
                     undone += 1;
@@ -83,7 +85,11 @@ impl Engine {
             }
         }
         let failed = if stuck.is_empty() { String::new() } else { format!(", not undone: {}", stuck.join("; ")) };
-        format!("{undone} undone{failed}")
+        let stay = match remedies.len() {
+            0 => String::new(),
+            count => format!(", {count} remedies of incidents stay"),
+        };
+        format!("{undone} undone{stay}{failed}")
     }
 }
 

@@ -193,6 +193,15 @@ impl ActionKind {
         }
     }
 
+    /// Whether it takes away what an intruder left, which then stays away until somebody takes the act back.
+    #[must_use]
+    pub const fn remedies(&self) -> bool {
+        matches!(
+            self,
+            Self::QuarantineFile { .. } | Self::RemoveLine { .. } | Self::LockAccount { .. } | Self::DisableUnit { .. }
+        )
+    }
+
     #[must_use]
     pub const fn undoable(&self) -> bool {
         self.nature().undoable

@@ -1,5 +1,5 @@
 use picket_model::action::Reason;
-use picket_model::{ActionId, HostId, NetFlow, NetProtocol, ProcessKey, RuleId, Sha256};
+use picket_model::{ActionId, HostId, IncidentId, NetFlow, NetProtocol, ProcessKey, RuleId, Sha256};
 
 use super::*;
 use crate::{keys, shipped, verify};
@@ -238,6 +238,24 @@ fn every_containment_ends() {
     assert_eq!(lease("quarantine_file", AGENT, u64::MAX), (7 * 24 * HOUR_MS, 2));
     assert_eq!(lease("isolate_host", ANNA, 13 * HOUR_MS), (13 * HOUR_MS, 1));
     assert_eq!(lease("isolate_host", ANNA, u64::MAX), (LEASE_ACTION_MS_MAX, 2));
+}
+
+/// Nobody but a person, and only what takes away what an incident left.
+#[test]
+fn a_remedy_that_a_person_orders_for_an_incident_does_not_end_by_itself() {
+    let mut authority = authority_of(&bundle("standard"));
+    let mut lease = |word: &str, asked: Asked, incident: bool| {
+        let mut asked_for = Action { lease_ms: LEASE_MS_LASTING, ..action(word, asked) };
+        asked_for.reason.incident = incident.then(|| IncidentId::from_bytes([7; 16]));
+        match authority.judge(asked_for, &Target::default(), NOW) {
+            Judgement::ActNow(proof, _) => proof.into_inner().lease_ms,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(lease("quarantine_file", ANNA, true), LEASE_MS_LASTING);
+    assert_eq!(lease("quarantine_file", ANNA, false), LEASE_ACTION_MS_MAX);
+    assert_eq!(lease("quarantine_file", AGENT, true), 7 * 24 * HOUR_MS);
+    assert_eq!(lease("isolate_host", ANNA, true), LEASE_ACTION_MS_MAX);
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub fn table(actions: &[Value]) -> Table {
     table
 }
 
-fn target(action: &Value) -> String {
+pub fn target(action: &Value) -> String {
     let kind = value::find(action, "/kind").unwrap_or(&Value::Null);
     match value::text(kind, "/kind").as_str() {
         "kill_tree" | "suspend_process" => format!("process {}", value::text(kind, "/target/pid")),

@@ -17,6 +17,7 @@ pub mod incidents;
 pub mod isolate;
 pub mod policy;
 pub mod release;
+pub mod remediate;
 pub mod revoke;
 pub mod rules;
 pub mod scan;
