@@ -2,8 +2,8 @@
 # Measures Picket on this machine with the binaries as they are shipped, and prints the figures of docs/BENCHMARKS.md.
 #
 #   packaging/bench.sh                 # everything, some half an hour
-#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, connections, pipeline, simulate, decide,
-#                                      # sensor, detect, contain
+#   packaging/bench.sh latency ingest  # only these: latency, load, ingest, alone, connections, pipeline, simulate,
+#                                      # decide, sensor, detect, contain
 #   packaging/bench.sh sensor dd pace  # only these of the sensor: storm, pace, build, dd, kernel, memory, flow
 #   packaging/bench.sh contain kill    # only this of containment: kill, isolate, exec, residue
 #   packaging/bench.sh detect pairs    # only this of detection: stream, live, sample, pairs, indicators, correlation

@@ -2,6 +2,7 @@
 //! Never: a mock of either end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod away;
 mod support;
 
 use std::os::unix::fs::PermissionsExt;

@@ -8,6 +8,7 @@
     reason = "a measurement that cannot run says so by panicking"
 )]
 
+mod alone;
 mod connections;
 mod contain;
 mod decide;
@@ -22,10 +23,11 @@ mod simulate;
 
 use std::io::Write;
 
-const PARTS: [(&str, fn()); 7] = [
+const PARTS: [(&str, fn()); 8] = [
     ("latency", latency::run),
     ("load", load::run),
     ("ingest", ingest::run),
+    ("alone", alone::run),
     ("connections", connections::run),
     ("pipeline", pipeline::run),
     ("simulate", simulate::run),

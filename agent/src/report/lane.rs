@@ -17,6 +17,9 @@ use super::spool::Spool;
 
 /// Batches in flight: covers a round trip of 100 ms at 600 KB/s, and is all that is sent again after a break.
 const WINDOW: usize = 4;
+/// While more urgent lanes have something to send and are getting on, this one waits; where nothing of theirs was
+/// acknowledged for so long, it stands still no longer for what the coordinator cannot store.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Acknowledgements and refusals.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// After the coordinator could not store: doubling from here to there.
@@ -35,6 +38,8 @@ struct Window {
     rewind: Option<u64>,
     not_before: Instant,
     retry: Duration,
+    /// How far the lanes above have got, and since when they have not got any further.
+    above: (u64, Instant),
 }
 
 /// Sends what the spool has from `acked` on until the connection breaks.
@@ -56,6 +61,7 @@ pub(super) async fn run(
         rewind: None,
         not_before: Instant::now(),
         retry: RETRY_MIN,
+        above: (0, Instant::now()),
     };
     loop {
         // Seen before the spool is asked: what comes in between wakes the next wait.
@@ -65,6 +71,7 @@ pub(super) async fn run(
         tokio::select! {
             answer = reader.next(), if waiting => window.answered(spool, answer?)?,
             changed = ready.changed(), if window.open() => if changed.is_err() { return Ok(()) },
+            () = sleep_until(window.above.1 + PATIENCE), if window.open() && window.is_behind(spool) => {}
             () = sleep_until(window.not_before), if !waiting && window.not_before > Instant::now() => {}
         }
     }
@@ -83,13 +90,22 @@ impl Window {
         self.rewind.is_none() && self.flying.len() < WINDOW
     }
 
+    /// Whether the way belongs to a more urgent lane.
+    fn is_behind(&mut self, spool: &Spool) -> bool {
+        let Some(got) = spool.waits_above(self.lane) else { return false };
+        if self.above.0 != got {
+            self.above = (got, Instant::now());
+        }
+        self.above.1.elapsed() < PATIENCE
+    }
+
     async fn fill(&mut self, spool: &Spool, send: &mut SendStream) -> Result<(), Broken> {
         if self.flying.is_empty()
             && let Some(next) = self.rewind.take()
         {
             self.next = next;
         }
-        while self.open() && self.not_before <= Instant::now() {
+        while self.open() && self.not_before <= Instant::now() && !self.is_behind(spool) {
             let Some(pending) = spool.pending(self.lane, self.next)? else { return Ok(()) };
             let last = pending.first_seq + (pending.records.len() as u64).saturating_sub(1);
             let batch = Batch {

@@ -152,9 +152,11 @@ impl Spool {
         self.lock().pending(lane, from)
     }
 
-    /// The coordinator has stored everything up to `seq`: whole segments below go away.
+    /// The coordinator has stored everything up to `seq`: whole segments below go, and less urgent lanes hear of it.
     pub fn acknowledge(&self, lane: Lane, seq: u64) -> Result<(), SpoolError> {
-        self.lock().acknowledge(lane, seq)
+        self.lock().acknowledge(lane, seq)?;
+        self.ready.notify_one();
+        Ok(())
     }
 
     /// What was lost since the last call, to be reported as a `Loss` event.
@@ -168,6 +170,14 @@ impl Spool {
     #[must_use]
     pub fn backlog(&self) -> u64 {
         self.lock().lanes.iter().map(|lane| lane.next() - 1 - lane.acked.min(lane.next() - 1)).sum()
+    }
+
+    /// How far more urgent lanes have been acknowledged, in sum; none where they have nothing to send.
+    #[must_use]
+    pub fn waits_above(&self, lane: Lane) -> Option<u64> {
+        let lanes = &self.lock().lanes;
+        let above = &lanes[..lane as usize];
+        above.iter().any(|lane| lane.acked < lane.durable).then(|| above.iter().map(|lane| lane.acked).sum())
     }
 
     /// Waits until something durable may be there to send.

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::admit::Hall;
 use super::framing::{self, FrameReader};
-use super::limits::SMALL_FRAME_BYTES;
+use super::limits::{PLAIN_LANES_TIMES, SMALL_FRAME_BYTES};
 use super::now;
 use super::refusal::{End, refused, tell};
 use super::sessions::Registration;
@@ -50,7 +50,13 @@ async fn take_batches(desk: &Desk, send: &mut SendStream, reader: &mut FrameRead
         // Over the rate the host is slowed by not reading: flow control stops it, its spool keeps the rest.
         tokio::time::sleep(bucket.take(Instant::now())).await;
         // Room for a large frame is given back before the answer is written: a peer that does not read holds none.
+        let is_first = lane.is_none();
         let answer = desk.take(reader, header, &mut lane).await?;
+        if is_first && lane.is_some_and(|lane| lane != Lane::Urgent) {
+            let [burst, per_second] =
+                [limits.batch_burst, limits.batch_per_second].map(|limit| limit.saturating_mul(PLAIN_LANES_TIMES));
+            bucket = Bucket::new(burst, per_second, Instant::now());
+        }
         if let Some(answer) = answer {
             framing::write(send, &answer).await?;
         }

@@ -7,9 +7,10 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use picket_agent::report::{Downlink, Identity, Spool, SpoolLimits, Uplink, enrol};
+use picket_coordinator::identity::JoinToken;
 use picket_model::{
-    Activity, BundleVersion, Detection, DetectionId, Event, EventId, HostFacts, HostId, HostStatus, Lane, Position,
-    Record, RuleId, SensorFamily, Severity, Tier, Timestamp,
+    Activity, BundleVersion, Detection, DetectionId, Event, EventId, FileActivity, FileObject, HostFacts, HostId,
+    HostStatus, Lane, Position, Record, RuleId, SensorFamily, Severity, Tier, Timestamp,
 };
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::TempDir;
@@ -30,6 +31,17 @@ fn event(number: u64, activity: Activity) -> Event {
 
 pub fn note(number: u64) -> Record {
     let activity = Activity::Agent { what: "test".into(), detail: format!("{number:0>200}") };
+    Record::Event { event: event(number, activity) }
+}
+
+/// A record of the lane lifecycle.
+pub fn launch(number: u64) -> Record {
+    Record::Event { event: event(number, Activity::ProcessLaunch) }
+}
+
+/// A record of the lane bulk.
+pub fn bulk(number: u64) -> Record {
+    let activity = Activity::File { activity: FileActivity::Write, file: FileObject::default() };
     Record::Event { event: event(number, activity) }
 }
 
@@ -61,9 +73,14 @@ pub fn status(host: HostId) -> HostStatus {
 impl Agent {
     /// Enrolled, its spool open, not yet connected.
     pub fn enrolled(coordinator: &Coordinator) -> Self {
+        Self::by(&coordinator.token(1, 60_000))
+    }
+
+    /// The same by a token of the test's own.
+    pub fn by(token: &JoinToken) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let facts = HostFacts { hostname: "web-1".into(), ..HostFacts::default() };
-        let host = enrol(&coordinator.token(1, 60_000).to_text(), &facts, dir.path()).unwrap();
+        let host = enrol(&token.to_text(), &facts, dir.path()).unwrap();
         let spool = Spool::open(&dir.path().join("spool"), SpoolLimits::default()).unwrap();
         Self { host, dir, spool, uplink: None, down: sync_channel(1).1 }
     }

@@ -19,7 +19,7 @@ use picket_wire::decode_record;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-pub use agent::{Agent, assert_whole, detection, note, spool, status};
+pub use agent::{Agent, assert_whole, bulk, detection, launch, note, spool, status};
 pub use memory::Memory;
 pub use peer::{Answer, Peer, batch, crowd, crowd_hosts, hello, refusal};
 
