@@ -5,6 +5,7 @@
 
 mod alone;
 mod autonomy;
+mod disguise;
 mod drill;
 mod exceptions;
 mod halt;

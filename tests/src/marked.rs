@@ -52,6 +52,11 @@ pub fn sign(estate: &Estate, marker: &str, version: u64) -> Result<PathBuf> {
 
 /// The same with more arguments for `picket policy sign`.
 pub fn sign_more(estate: &Estate, marker: &str, version: u64, more: &[&str]) -> Result<PathBuf> {
+    sign_within(estate, marker, version, 1_000, more)
+}
+
+/// The same with so many kills an hour.
+pub fn sign_within(estate: &Estate, marker: &str, version: u64, kills: u32, more: &[&str]) -> Result<PathBuf> {
     let folder = estate.root().join(format!("bundle-{version}"));
     let rules = folder.join("rules");
     fs::create_dir_all(&rules)?;
@@ -70,7 +75,10 @@ pub fn sign_more(estate: &Estate, marker: &str, version: u64, more: &[&str]) -> 
     fs::write(rules.join("file.yml"), file.replace("family: process", "family: file"))?;
     fs::write(
         folder.join("test.toml"),
-        "name = \"test\"\nlease_ms = 86400000\nconservative = \"ask\"\n[budgets]\nkill_tree = 1000\nquarantine_file = 1000\n",
+        format!(
+            "name = \"test\"\nlease_ms = 86400000\nconservative = \"ask\"\n\
+             [budgets]\nkill_tree = {kills}\nquarantine_file = 1000\n"
+        ),
     )?;
     fs::write(
         folder.join("test.cedar"),

@@ -279,6 +279,8 @@ fn target(
         ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => {
             target.pid = Some(key.pid);
             target.exe = exe.unwrap_or_default();
+            (target.uid, target.group) =
+                acting.map(|process| (process.uid, process.cgroup.clone())).unwrap_or_default();
             target.guards = match key.pid {
                 0 | 1 => Some("the first process"),
                 pid if pid == own_pid => Some("the agent"),

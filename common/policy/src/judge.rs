@@ -76,6 +76,10 @@ pub struct Target {
     pub pid: Option<u32>,
     /// Absolute path of the process's executable; empty where there is none.
     pub exe: String,
+    /// Who runs it, and in which control group: anybody may start a program that the host stands on, and make it do what
+    /// they like.
+    pub uid: u32,
+    pub group: String,
     /// Absolute path of the file; empty where there is none.
     pub path: String,
     /// Why it is protected by nature: "pid 1", "the agent", "an ancestor of the agent".
@@ -101,6 +105,8 @@ pub struct Authority {
     policies: Policies,
     spent: Spent<&'static str>,
     spent_on_accounts: Spent<String>,
+    /// Of each kind because of one account.
+    shares: Spent<String>,
     halt: Option<Halt>,
     /// Where the host judged last stands. It is the same one nearly always, and patterns are many.
     place: Option<Arc<Place>>,
@@ -129,6 +135,7 @@ impl Authority {
             policies: verified.policies.clone(),
             spent: Spent::default(),
             spent_on_accounts: Spent::default(),
+            shares: Spent::default(),
             halt: None,
             place: None,
         })
@@ -212,6 +219,7 @@ impl Authority {
     pub fn carry_over(&mut self, previous: Self) {
         self.spent = previous.spent;
         self.spent_on_accounts = previous.spent_on_accounts;
+        self.shares = previous.shares;
     }
 
     /// The latest word of the switch that stops all autonomy, whatever the bundle.
@@ -245,7 +253,7 @@ impl Authority {
             protected: standing.protected,
             // Policies are proved for leases up to the longest; what lasts is to them one of those.
             lease_ms: i64::try_from(action.lease_ms.min(LEASE_ACTION_MS_MAX)).unwrap_or(i64::MAX),
-            budget_left: i64::from(self.budget_left(action, now.steady)),
+            budget_left: i64::from(self.budget_left(action, &target.account, now.steady)),
             account: &target.account,
             account_budget_left: self
                 .account_budget_left(action, &target.account, now.steady)

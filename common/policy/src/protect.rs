@@ -177,7 +177,7 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             if key.pid <= 1 || target.pid.is_some_and(|pid| pid <= 1) {
                 return Some("protected: pid 1".to_owned());
             }
-            executable(&target.exe, protected)
+            executable(&target.exe, protected).filter(|_| is_the_hosts(target, protected))
         }
         ActionKind::QuarantineFile { path, .. } => {
             file(path, protected).or_else(|| other_file(&target.path, protected))
@@ -201,6 +201,14 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             protected.accounts.contains(user).then(|| format!("protected: account {user}"))
         }
     }
+}
+
+/// Whether the host itself started it: root, or a protected service under its own account. In a user's own groups
+/// anybody may call a service what they like.
+fn is_the_hosts(target: &Target, protected: &Protected) -> bool {
+    let service = || target.group.strip_prefix("/system.slice/").and_then(|rest| rest.split('/').next());
+    // Who is not known may be root.
+    [0, u32::MAX].contains(&target.uid) || service().is_some_and(|name| unit(name, protected).is_some())
 }
 
 /// The group of a protected unit or one below it; what else runs in a group only the host can say.

@@ -233,6 +233,8 @@ fn target(kind: &ActionKind, acting: Option<&Process>) -> Target {
         ActionKind::KillTree { target: key } | ActionKind::SuspendProcess { target: key } => Target {
             pid: Some(key.pid),
             exe,
+            uid: acting.map_or(0, |process| process.uid),
+            group: acting.map_or_else(String::new, |process| process.cgroup.clone()),
             guards: (key.pid <= 1).then_some("the first process"),
             ..Target::default()
         },

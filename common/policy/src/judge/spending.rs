@@ -7,9 +7,12 @@ use super::{Authority, Draft, autonomous};
 use crate::guards;
 
 impl Authority {
-    pub(super) fn budget_left(&self, action: &Action, now: Timestamp) -> u32 {
+    /// What is left of the kind's budget for what this account sets off.
+    pub(super) fn budget_left(&self, action: &Action, account: &str, now: Timestamp) -> u32 {
         let word = action.kind.word();
-        self.spent.left(action.host, &word, self.bundle.budget(word), now)
+        let limit = self.bundle.budget(word);
+        let own = self.shares.left(action.host, &because(word, account), share(limit), now);
+        self.spent.left(action.host, &word, limit, now).min(own)
     }
 
     /// None where accounts are not counted, or none is known.
@@ -26,8 +29,7 @@ impl Authority {
         }
         let limit = self.bundle.account_budget.filter(|_| !account.is_empty());
         let exhausted = self.account_budget_left(action, account, now) == Some(0);
-        let word = action.kind.word();
-        if !exhausted && let Err(reason) = self.spent.spend(action.host, word, self.bundle.budget(word), now) {
+        if !exhausted && let Err(reason) = self.spend_kind(action, account, now) {
             return draft.lower(VerdictKind::Ask, guards::BUDGET, || reason);
         }
         if let Some(limit) = limit
@@ -36,6 +38,26 @@ impl Authority {
             draft.lower(VerdictKind::Ask, guards::ACCOUNT_BUDGET, || reason);
         }
     }
+
+    /// One of the kind's budget, and of the account's share in it; none of either where one is spent.
+    fn spend_kind(&mut self, action: &Action, account: &str, now: Timestamp) -> Result<(), String> {
+        let (word, host) = (action.kind.word(), action.host);
+        let (limit, because) = (self.bundle.budget(word), because(word, account));
+        if self.spent.left(host, &word, limit, now) > 0 {
+            self.shares.spend(host, because, share(limit), now)?;
+        }
+        self.spent.spend(host, word, limit, now)
+    }
+}
+
+/// Of a kind's budget one account spends three quarters at most: whoever sets off acts in vain to use it up leaves the
+/// rest for what others do.
+const fn share(limit: u32) -> u32 {
+    limit - limit / 4
+}
+
+fn because(word: &str, account: &str) -> String {
+    format!("{word} because of {}", if account.is_empty() { "accounts without a name" } else { account })
 }
 
 fn against(account: &str) -> String {

@@ -330,3 +330,22 @@ fn where_the_clock_was_wrong_when_the_host_started_it_counts_once_it_is_right() 
     let at = |wall| authority.conservative(Moment { wall, steady: started });
     assert!(!at(NOW) && at(bundle.lease_expires()));
 }
+
+#[test]
+fn whoever_exhausts_a_budget_leaves_a_reserve_for_what_others_set_off() {
+    let bundle = Bundle { budgets: [("kill_tree".to_owned(), 8)].into(), account_budget: None, ..bundle("standard") };
+    let mut authority = authority_of(&bundle);
+    let mut asked = |account: &str| {
+        let target = Target { account: account.into(), ..Target::default() };
+        grounds(authority.judge(action("kill_tree", AGENT), &target, NOW))
+    };
+    let noise = (0..100).filter(|_| asked("www-data").verdict == VerdictKind::ActNow).count();
+    assert_eq!(noise, 6);
+    let told = ["guard.budget", "budget: 6 of kill_tree because of www-data an hour on one host are spent"];
+    assert_eq!(asked("www-data").decided_by, told);
+    // The real attack, by another account; and what has no name is one account too.
+    assert_eq!(asked("root").verdict, VerdictKind::ActNow);
+    assert_eq!(asked("").verdict, VerdictKind::ActNow);
+    let third = asked("anna");
+    assert_eq!(third.decided_by, ["guard.budget", "budget: 8 of kill_tree an hour on one host are spent"]);
+}

@@ -35,6 +35,29 @@ fn deny(path: &str) -> Option<String> {
 }
 
 #[test]
+fn who_runs_what_a_host_stands_on_for_their_own_ends_is_not_protected_by_it() {
+    let kind = ActionKind::KillTree { target: ProcessKey { boot: 1, pid: 700, start_ticks: 2 } };
+    let by = |uid, group: &str| {
+        let target = Target {
+            pid: Some(700),
+            exe: "/usr/bin/dbus-daemon".into(),
+            uid,
+            group: group.into(),
+            ..Target::default()
+        };
+        protection(&action(kind.clone()), &target, &Protected::usual()).is_some()
+    };
+    assert!(by(0, "/user.slice/user-0.slice/session-1.scope"));
+    assert!(by(101, "/system.slice/dbus.service"), "a service of the host under its own account");
+    for group in ["", "/", "/system.slice/apache2.service", "/user.slice/user-1000.slice/session-2.scope"] {
+        assert!(!by(1000, group), "{group}");
+    }
+    // A user's own manager starts what it likes under any name.
+    assert!(!by(1000, "/user.slice/user-1000.slice/user@1000.service/app.slice/dbus.service"));
+    assert!(!by(1000, "/system.slice/x.service/dbus.service"));
+}
+
+#[test]
 fn what_a_host_stands_on_is_not_killed() {
     for exe in
         ["/usr/sbin/sshd", "/usr/sbin/sshd (deleted)", "/usr/lib/systemd/systemd-journald", "/usr/bin/picket-agent"]
