@@ -10,6 +10,7 @@ mod lists;
 mod lock;
 mod maintenance;
 mod offers;
+mod pulse;
 mod release;
 mod sensing;
 mod status;
@@ -87,6 +88,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
     // Before any thread is started: each would keep what it was born with.
     confine::confine()?;
     let stop = stop_flag()?;
+    pulse::start();
     let identity = Identity::load(&config.state_dir)?;
     let keeper = bundles::Keeper::open(&config.state_dir, identity.policy_key())?;
     let told_until = Spool::last_urgent(&config.state_dir.join("spool"));

@@ -4,7 +4,8 @@
 //! Three threads share a descriptor table of their own, so that the group is in no child's table: the keeper sets marks
 //! and follows new directories, the answerer answers, the watchdog lets the group go when answers stay out. The kernel
 //! then allows all that waits. The same happens when the agent ends in whatever way. A stopped agent (`SIGSTOP`, a
-//! frozen cgroup) is beyond a watchdog of its own: what is executed below the marks waits until it goes on.
+//! frozen cgroup) is beyond a watchdog of its own: what is executed below the marks waits until the service manager
+//! ends it.
 
 use std::collections::HashSet;
 use std::fs::File;
