@@ -206,10 +206,13 @@ impl Detector {
         }
         let Fired { numbers, mut hits } = fired;
         hits.extend(self.indicators.observe(event));
-        let told = Told { id: *event.id.as_bytes(), bytes: event_bytes(event) };
-        let subject = || Subject::Event { event: Arc::new(event.clone()), host: host.id, number };
+        let told = || Told {
+            id: *event.id.as_bytes(),
+            bytes: event_bytes(event),
+            subject: Subject::Event { event: Arc::new(event.clone()), host: host.id, number },
+        };
         let mut done = Vec::new();
-        self.correlator.observe((&view, Side::Native), &numbers, (told, subject), &mut done);
+        self.correlator.observe((&view, Side::Native), &numbers, told, &mut done);
         self.report(done, &mut hits);
         hits
     }
@@ -225,9 +228,9 @@ impl Detector {
         // Without an id of its own none is a repetition, and events of one instant stand in the order in which they came.
         let own = if numbers.is_empty() { None } else { record.id() };
         let id = own.unwrap_or_else(|| u128::from(number).to_be_bytes());
-        let subject = || Subject::Foreign { number, time: record.time() };
+        let told = || Told { id, bytes: 0, subject: Subject::Foreign { number, time: record.time() } };
         let mut done = Vec::new();
-        self.correlator.observe((&record, Side::Foreign), &numbers, (Told { id, bytes: 0 }, subject), &mut done);
+        self.correlator.observe((&record, Side::Foreign), &numbers, told, &mut done);
         self.report(done, &mut hits);
         hits
     }

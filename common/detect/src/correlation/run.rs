@@ -37,9 +37,10 @@ struct Feed {
 }
 
 /// What a record does not say of its event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Told {
     pub id: [u8; 16],
+    pub subject: Subject,
     /// About what it takes to keep the subject.
     pub bytes: usize,
 }
@@ -96,7 +97,7 @@ impl Correlator {
         &mut self,
         (record, side): (&R, Side),
         fired: &[usize],
-        (told, subject): (Told, impl FnOnce() -> Subject),
+        told: impl FnOnce() -> Told,
         done: &mut Vec<Done>,
     ) {
         if self.correlations.is_empty() {
@@ -105,8 +106,9 @@ impl Correlator {
         let time = self.pending.time(record.time().0);
         let offers = self.offers((record, side), fired);
         if !offers.is_empty() {
-            let bytes = size_of::<Entry>() + told.bytes + offers.iter().map(Offer::bytes).sum::<usize>();
-            let entry = Arc::new(Entry { time, id: told.id, offers, subject: subject(), bytes });
+            let Told { id, subject, bytes } = told();
+            let bytes = size_of::<Entry>() + bytes + offers.iter().map(Offer::bytes).sum::<usize>();
+            let entry = Arc::new(Entry { time, id, offers, subject, bytes });
             if self.pending.add(&entry) == Arrival::Late {
                 self.too_late(&entry);
             }

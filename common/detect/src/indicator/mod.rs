@@ -11,6 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 
@@ -257,7 +258,7 @@ impl Indicators {
         if self.urls.is_empty() {
             return None;
         }
-        name::urls_in(text, URLS_MAX).find(|url| self.is_listed_url(url))
+        name::urls_in(text, URLS_MAX).find(|url| self.is_listed_url(url)).map(Cow::into_owned)
     }
 
     /// The same of what is a URL to programs that take its scheme for granted.
