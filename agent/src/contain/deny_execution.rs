@@ -1,5 +1,6 @@
-//! Owns: refusing to execute a content: which files have it, the kernel's map of them, the guard that answers.
-//! Never: refusing by name, or refusing what could not be hashed.
+//! Owns: refusing to execute a content or what lies at a path: which files have it, the kernel's map of them, the guard that
+//! answers.
+//! Never: refusing by content what could not be hashed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -7,7 +8,7 @@ use std::fs::{File, FileType};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -39,10 +40,10 @@ pub trait ExecDeny: Send {
 pub enum DenyError {
     #[error("cannot refuse executions below {path}: {source}; name a directory by its real path")]
     Within { path: PathBuf, source: io::Error },
-    #[error(
-        "nothing refuses executions of {sha256}: {guard}; and no file with this content is known to the kernel's map"
-    )]
-    Nothing { sha256: Sha256, guard: GuardError },
+    #[error("nothing refuses executions of {what}: {guard}; and no file of it is known to the kernel's map")]
+    Nothing { what: String, guard: GuardError },
+    #[error("{path} is a symbolic link; name what it leads to, for that is what runs")]
+    Link { path: PathBuf },
     #[error("cannot list the filesystems to watch: {source}; check that /proc is mounted")]
     Filesystems { source: io::Error },
     #[error("the kernel still refuses an execution that was undone: {reason}; restart the agent to clear its map")]
@@ -89,7 +90,7 @@ pub fn plan(sha256: Sha256, within: Option<&str>, known: &[ProcessKey], size: Op
     if let Some(path) = &within {
         paths::directory(path).map_err(|source| DenyError::Within { path: path.clone(), source })?;
     }
-    let mut plan = Plan { denial: Denial { sha256, within, size }, running: Vec::new() };
+    let mut plan = Plan { denial: Denial { sha256: Some(sha256), within, size }, running: Vec::new() };
     let until = Instant::now() + SEARCH_WITHIN;
     for key in known.iter().take(MAPPED_MAX) {
         let Ok(image) = File::open(format!("/proc/{}/exe", key.pid)) else { continue };
@@ -100,6 +101,24 @@ pub fn plan(sha256: Sha256, within: Option<&str>, known: &[ProcessKey], size: Op
     Ok(plan)
 }
 
+/// Whatever lies at `path`, now or later; the directory that it lies in is named by its real path.
+pub fn plan_path(path: &str) -> Result<Plan, DenyError> {
+    let path = PathBuf::from(path);
+    let fault = |source| DenyError::Within { path: path.clone(), source };
+    match path.symlink_metadata() {
+        Ok(seen) if seen.is_symlink() => return Err(DenyError::Link { path }),
+        Ok(seen) if seen.is_dir() => drop(paths::directory(&path).map_err(fault)?),
+        _ => drop(paths::directory(folder(&path)).map_err(fault)?),
+    }
+    // Below a folder's real path; a slash at its end would change nothing.
+    let within = Some(path.components().collect());
+    Ok(Plan { denial: Denial { sha256: None, within, size: None }, running: Vec::new() })
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
+}
+
 impl Plan {
     /// The file's identity if it has the content; its size is known from then on.
     fn matches(&mut self, file: &File, until: Instant) -> Option<FileId> {
@@ -108,7 +127,7 @@ impl Plan {
             return None;
         }
         let found = digest(file, seen.len(), Some(until)).ok()??;
-        if found != self.denial.sha256 {
+        if Some(found) != self.denial.sha256 {
             return None;
         }
         self.denial.size = Some(seen.len());
@@ -117,6 +136,9 @@ impl Plan {
 
     /// Files below `within` that have the content, as far as the time reaches.
     fn search(&mut self) -> Vec<FileId> {
+        if self.denial.sha256.is_none() {
+            return Vec::new();
+        }
         let Some(root) = self.denial.within.as_ref().and_then(|path| paths::directory(path).ok()) else {
             return Vec::new();
         };
@@ -151,7 +173,7 @@ impl Denials {
 
     /// Puts the denial in force; gives what refuses it, in words.
     pub fn apply(&mut self, id: ActionId, mut plan: Plan) -> Result<String, DenyError> {
-        let sha256 = plan.denial.sha256;
+        let what = words(&plan.denial);
         self.active.insert(id, Active { denial: plan.denial.clone(), mapped: BTreeSet::new() });
         let guard = self.guard_anew();
         let found = plan.search();
@@ -163,7 +185,8 @@ impl Denials {
             mapped += usize::from(self.map(id, *file));
         }
         match guard {
-            Ok(()) => Ok(format!("refuses to execute {sha256}{}; {mapped} files by inode", self.place(id))),
+            Ok(()) if plan.denial.sha256.is_none() => Ok(format!("refuses to execute {what}")),
+            Ok(()) => Ok(format!("refuses to execute {what}; {mapped} files by inode")),
             Err(error) if mapped > 0 => Ok(format!("refuses to execute {mapped} files by inode only: {error}")),
             Err(error) => {
                 self.active.remove(&id);
@@ -200,7 +223,7 @@ impl Denials {
             self.guard = None;
             self.lost = Some(error.to_string());
         }
-        Ok(format!("executions of {} are allowed again", ended.denial.sha256))
+        Ok(format!("executions of {} are allowed again", words(&ended.denial)))
     }
 
     /// Whether it is no longer among the denials that the guard and the kernel's map serve.
@@ -219,7 +242,7 @@ impl Denials {
     pub fn look_after(&mut self) -> Health {
         while let Ok((sha256, file)) = self.refused.try_recv() {
             let ids: Vec<_> =
-                self.active.iter().filter(|(_, a)| a.denial.sha256 == sha256).map(|(id, _)| *id).collect();
+                self.active.iter().filter(|(_, a)| a.denial.sha256 == Some(sha256)).map(|(id, _)| *id).collect();
             for id in ids {
                 self.map(id, file);
             }
@@ -251,13 +274,13 @@ impl Denials {
             self.guard = None;
             return Ok(());
         };
-        let sha256 = first.denial.sha256;
+        let what = words(&first.denial);
         let scopes = self.scopes()?;
         let denials = self.active.values().map(|active| active.denial.clone()).collect();
         let mut judge = ExecJudge::new(denials, self.sender.clone());
         let guard = ExecGuard::start(scopes, Box::new(move |file| judge.refuses(file)));
         // Only now does the old one go: both refuse for a moment, never none.
-        self.guard = Some(guard.map_err(|guard| DenyError::Nothing { sha256, guard })?);
+        self.guard = Some(guard.map_err(|guard| DenyError::Nothing { what, guard })?);
         Ok(())
     }
 
@@ -265,6 +288,11 @@ impl Denials {
         let mut scopes = Vec::new();
         for active in self.active.values() {
             match &active.denial.within {
+                // One that comes later may be a file or a folder, so both are watched.
+                Some(path) if active.denial.sha256.is_none() => {
+                    scopes.push(Scope::In(folder(path).to_owned()));
+                    scopes.push(Scope::Below(path.clone()));
+                }
                 Some(path) => scopes.push(Scope::Below(path.clone())),
                 None => {
                     let all = match &self.filesystems {
@@ -284,9 +312,13 @@ impl Denials {
         let taken = active.mapped.len() < MAPPED_MAX && map.insert(file).is_ok();
         taken && active.mapped.insert(file)
     }
+}
 
-    fn place(&self, id: ActionId) -> String {
-        let within = self.active.get(&id).and_then(|active| active.denial.within.as_ref());
-        within.map(|path| format!(" below {}", path.display())).unwrap_or_default()
+fn words(Denial { sha256, within, .. }: &Denial) -> String {
+    let place = within.as_ref().map(|path| path.display().to_string());
+    match (sha256, place) {
+        (Some(sha256), Some(place)) => format!("{sha256} below {place}"),
+        (Some(sha256), None) => sha256.to_string(),
+        (None, place) => format!("whatever lies at {}", place.unwrap_or_default()),
     }
 }

@@ -37,6 +37,8 @@ const LOOK_UP_EVERY: Duration = Duration::from_secs(5);
 pub enum Scope {
     /// The directory and, up to a bound, all directories below it. While there is none, nothing is asked.
     Below(PathBuf),
+    /// The directory alone. While there is none, nothing is asked.
+    In(PathBuf),
     /// The whole filesystem that the path lies on.
     Filesystem(PathBuf),
 }
@@ -189,14 +191,15 @@ fn mark(group: &ExecGroup, scope: &Scope, marked: &mut HashSet<(u64, u64)>) -> R
                 group.mark_filesystem(place.as_fd()).map_err(fail(path))?;
             }
         }
-        Scope::Below(path) => {
+        Scope::In(path) | Scope::Below(path) => {
             let root = match paths::directory(path) {
                 Ok(root) => root,
                 // Removed since it was named: nothing in it can run, and the next look finds one made anew.
                 Err(error) if gone(&error) => return Ok(()),
                 Err(error) => return Err(fail(path)(error)),
             };
-            for directory in walk::directories(root) {
+            let depth = if matches!(scope, Scope::In(_)) { 1 } else { usize::MAX };
+            for directory in walk::directories(root).take(depth) {
                 let identity = walk::identity(&directory).map_err(fail(path))?;
                 if !marked.contains(&identity) {
                     group.mark_directory(directory.as_fd()).map_err(fail(path))?;

@@ -1,4 +1,4 @@
-//! Owns: whether a file about to run has a refused content.
+//! Owns: whether a file about to run has a refused content or lies in a refused place.
 //! Never: answering the kernel, or holding an execution longer than a hash may take.
 
 use std::collections::HashMap;
@@ -23,10 +23,11 @@ const CACHE_MAX: usize = 4_096;
 /// A file changed so recently could change again without another change time: its hash is not remembered.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
 
-/// One content that must not run.
+/// What must not run: a content, wherever it lies or in one place; or whatever lies in that place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Denial {
-    pub sha256: Sha256,
+    pub sha256: Option<Sha256>,
+    /// A file, or a folder with all below it.
     pub within: Option<PathBuf>,
     /// Where it is known, files of any other size need no hash.
     pub size: Option<u64>,
@@ -55,11 +56,17 @@ impl ExecJudge {
     /// Whatever cannot be found out is allowed.
     pub fn refuses(&mut self, file: &File) -> bool {
         let Ok(seen) = file.metadata() else { return false };
-        if !seen.is_file() || !self.concerned(file, &seen) {
+        if !seen.is_file() {
+            return false;
+        }
+        if self.denials.iter().any(|denial| denial.sha256.is_none() && covers(denial, file)) {
+            return true;
+        }
+        if !self.concerned(file, &seen) {
             return false;
         }
         let Some(sha256) = self.hash(file, &seen) else { return false };
-        let refused = self.denials.iter().any(|denial| denial.sha256 == sha256 && covers(denial, file));
+        let refused = self.denials.iter().any(|denial| denial.sha256 == Some(sha256) && covers(denial, file));
         if refused {
             let id = FileId { dev: seen.dev(), ino: seen.ino() };
             let _ = self.refused.try_send((sha256, id));
@@ -69,7 +76,7 @@ impl ExecJudge {
 
     /// Whether any denial could mean this file: by its size first, which costs nothing.
     fn concerned(&self, file: &File, seen: &Metadata) -> bool {
-        self.denials.iter().any(|denial| {
+        self.denials.iter().filter(|denial| denial.sha256.is_some()).any(|denial| {
             let sized = denial.size.map_or(seen.len() <= HASH_BYTES_MAX, |size| size == seen.len());
             sized && covers(denial, file)
         })

@@ -56,7 +56,9 @@ impl Containment {
                 None => failed("the agent ended before the file was looked at".to_owned()),
             },
             // Its guard ended with the agent: nothing of it is left.
-            ActionKind::DenyExecution { .. } => failed("the agent ended before executions were refused".to_owned()),
+            ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => {
+                failed("the agent ended before executions were refused".to_owned())
+            }
             ActionKind::IsolateHost { scope } => {
                 let others = steps::other_isolation(self.ledger.in_force(), entry, steady);
                 match isolate_host::verify(scope) {
@@ -216,7 +218,7 @@ impl Containment {
                     Err(error) => Err(error.to_string()),
                 }
             }
-            ActionKind::DenyExecution { .. } => {
+            ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => {
                 let beside = Beside { size: self.size_of(&entry.report.action), ..Beside::default() };
                 let plan = self.steps.plan(&entry.report.action, beside).map_err(said)?;
                 self.steps.apply(entry.id(), plan, 0).map_err(said).map(drop)

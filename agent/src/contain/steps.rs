@@ -172,6 +172,7 @@ impl Steps {
             ActionKind::DenyExecution { sha256, within } => {
                 Plan::Deny(deny_execution::plan(*sha256, within.as_deref(), known, size)?)
             }
+            ActionKind::DenyPath { path } => Plan::Deny(deny_execution::plan_path(path)?),
             ActionKind::IsolateHost { scope } => Plan::Isolate { scope: scope.clone() },
             ActionKind::SuspendProcess { target } if target.boot != self.boot => return Err(StepError::OtherBoot),
             ActionKind::SuspendProcess { target } => Plan::Suspend(suspend_process::plan(target, spare)?),
@@ -255,7 +256,7 @@ impl Steps {
                 Some(kept) => quarantine_file::verify(&self.vault, entry.id(), kept).is_ok(),
                 None => false,
             },
-            ActionKind::DenyExecution { .. } => self.denials.verify(entry.id()),
+            ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => self.denials.verify(entry.id()),
             ActionKind::IsolateHost { scope } => isolate_host::verify(scope)?,
             ActionKind::SuspendProcess { target } => target.boot != self.boot || suspend_process::verify(target),
             ActionKind::FreezeGroup { group } => freeze_group::verify(group)?,

@@ -83,6 +83,73 @@ fn a_content_is_refused_on_a_whole_filesystem() {
     refused_by_content(&place, &mounted.path(""), None);
 }
 
+fn deny_path(containment: &mut Containment, path: &Path) -> ActionReport {
+    let path = path.to_str().unwrap().trim_end_matches('/').to_owned();
+    apply(containment, action(ActionKind::DenyPath { path }, MINUTE_MS))
+}
+
+/// New directories are followed within a second or so.
+fn until_refused(path: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while runs(path) {
+        assert!(Instant::now() < deadline, "{} runs on", path.display());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn whatever_lies_at_a_path_is_refused_and_nothing_beside_it() {
+    let (place, mounted) = (Place::new(), Mounted::new());
+    let (tool, beside) = (mounted.path("tool"), mounted.path("tool2"));
+    program(&beside);
+    let (mut containment, _) = place.open();
+    let report = deny_path(&mut containment, &tool);
+    assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
+    assert!(report.detail.contains(tool.to_str().unwrap()), "{}", report.detail);
+    program(&tool);
+    assert!(!runs(&tool), "one that came later is refused");
+    assert!(runs(&beside));
+    fs::write(&tool, "#!/bin/sh\nexit 0\n").unwrap();
+    assert!(!runs(&tool), "and whatever else stands there by now");
+
+    drop(containment);
+    let (mut containment, reports) = place.open();
+    assert!(reports.is_empty() && !runs(&tool), "an agent that starts again refuses it again: {reports:?}");
+    containment.undo(report.action.id, &analyst(), "").unwrap();
+    assert!(runs(&tool), "allowed again");
+}
+
+#[test]
+fn whatever_lies_below_a_folder_is_refused_also_what_comes_later() {
+    let (place, mounted) = (Place::new(), Mounted::new());
+    let folder = mounted.path("folder");
+    fs::create_dir_all(folder.join("deep")).unwrap();
+    program(&folder.join("deep/tool"));
+    program(&mounted.path("tool"));
+    let (mut containment, _) = place.open();
+    let report = deny_path(&mut containment, &folder);
+    assert!(!runs(&folder.join("deep/tool")) && runs(&mounted.path("tool")), "{}", report.detail);
+    fs::create_dir(folder.join("new")).unwrap();
+    program(&folder.join("new/tool"));
+    until_refused(&folder.join("new/tool"));
+    fs::remove_dir_all(&folder).unwrap();
+    fs::create_dir(&folder).unwrap();
+    program(&folder.join("again"));
+    until_refused(&folder.join("again"));
+}
+
+#[test]
+fn a_link_is_no_place_to_refuse() {
+    let (place, mounted) = (Place::new(), Mounted::new());
+    program(&mounted.path("tool"));
+    std::os::unix::fs::symlink(mounted.path("tool"), mounted.path("link")).unwrap();
+    let (mut containment, _) = place.open();
+    let report = deny_path(&mut containment, &mounted.path("link"));
+    assert_eq!(report.state, ActionState::Failed);
+    assert!(report.detail.contains("symbolic link"), "{}", report.detail);
+    assert!(runs(&mounted.path("link")));
+}
+
 #[test]
 fn outside_its_directory_the_content_runs() {
     let (place, mounted) = (Place::new(), Mounted::new());

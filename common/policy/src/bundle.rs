@@ -174,7 +174,7 @@ pub fn lease_action_ms_default(word: &str) -> u64 {
         "kill_tree" | "end_sessions" | "cut_connection" => 0,
         "isolate_host" => 12 * HOUR_MS,
         "suspend_process" | "freeze_group" => 4 * HOUR_MS,
-        "deny_execution" | "lock_account" | "block_address" | "disable_unit" => 24 * HOUR_MS,
+        "deny_execution" | "deny_path" | "lock_account" | "block_address" | "disable_unit" => 24 * HOUR_MS,
         _ => 7 * 24 * HOUR_MS,
     }
 }

@@ -185,6 +185,7 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
         ActionKind::DenyExecution { within, .. } => [within.as_deref().unwrap_or(""), &target.path, &target.exe]
             .into_iter()
             .find_map(|path| other_file(path, protected)),
+        ActionKind::DenyPath { path } => file(path, protected).or_else(|| holding(path, protected)),
         ActionKind::IsolateHost { .. } => None,
         ActionKind::FreezeGroup { group } => self::group(group, protected),
         ActionKind::RemoveLine { path, .. } => match plain(path) {
@@ -240,6 +241,14 @@ fn address(network: Network, protected: &Protected) -> Option<String> {
 fn executable(exe: &str, protected: &Protected) -> Option<String> {
     let exe = exe.strip_suffix(DELETED).unwrap_or(exe);
     protected.executables.iter().find(|listed| *listed == exe).map(|listed| format!("protected: executable {listed}"))
+}
+
+/// A folder below which something protected lies, so that denying all in it would deny that too.
+fn holding(folder: &str, protected: &Protected) -> Option<String> {
+    let plain = plain(folder)?;
+    let mut listed = protected.executables.iter().chain(&protected.paths);
+    let within = listed.find(|listed| plain.is_empty() || lies_below(listed, &plain))?;
+    Some(format!("protected: {folder} holds {within}"))
 }
 
 /// A path that the caller may leave out.

@@ -55,6 +55,9 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
                 && within.as_ref().is_none_or(|folder| Path::new(&process.exe).starts_with(folder));
             launched(event, later && same, &process.exe)
         }
+        ActionKind::DenyPath { path } => {
+            launched(event, later && Path::new(&process.exe).starts_with(path), &process.exe)
+        }
         ActionKind::IsolateHost { .. }
         | ActionKind::RemoveLine { .. }
         | ActionKind::LockAccount { .. }

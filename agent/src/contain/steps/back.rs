@@ -29,7 +29,7 @@ impl Steps {
                 Some(kept) => Ok(quarantine_file::undo(&self.vault, entry.id(), kept)?),
                 None => Err(StepError::Unverified { what: "the journal's word on the file" }),
             },
-            ActionKind::DenyExecution { .. } => Ok(self.denials.undo(entry.id())?),
+            ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => Ok(self.denials.undo(entry.id())?),
             ActionKind::IsolateHost { scope } => match others {
                 Some(lease_ms) => {
                     isolate_host::apply(scope, &self.reach(), lease_ms)?;
@@ -72,7 +72,7 @@ impl Steps {
                 Some(kept) => quarantine_file::verify_undone(&self.vault, entry.id(), kept)?,
                 None => false,
             },
-            ActionKind::DenyExecution { .. } => self.denials.verify_undone(entry.id()),
+            ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => self.denials.verify_undone(entry.id()),
             ActionKind::IsolateHost { scope } if others.is_some() => isolate_host::verify(scope)?,
             ActionKind::IsolateHost { scope } => isolate_host::verify_undone(scope)?,
             ActionKind::SuspendProcess { target } => {

@@ -39,6 +39,10 @@ pub enum ActionKind {
     IsolateHost {
         scope: IsolationScope,
     },
+    /// Refuse to execute what stands at this path, or anything below it where it is a folder.
+    DenyPath {
+        path: String,
+    },
     /// Stop one process where it stands; what it started runs on.
     SuspendProcess {
         target: ProcessKey,
@@ -127,6 +131,7 @@ const fn nature(word: &'static str, radius: Radius, d3fend: &'static str, undoab
 const KILL_TREE: Nature = nature("kill_tree", Radius::Tree, "D3-PT", false);
 const QUARANTINE_FILE: Nature = nature("quarantine_file", Radius::File, "D3-FEV", true);
 const DENY_EXECUTION: Nature = nature("deny_execution", Radius::Content, "D3-EDL", true);
+const DENY_PATH: Nature = nature("deny_path", Radius::File, "D3-EDL", true);
 const ISOLATE_HOST: Nature = nature("isolate_host", Radius::Host, "D3-NI", true);
 const SUSPEND_PROCESS: Nature = nature("suspend_process", Radius::Process, "D3-PS", true);
 const FREEZE_GROUP: Nature = nature("freeze_group", Radius::Service, "D3-PS", true);
@@ -142,10 +147,11 @@ const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 12] = [
+    pub const ALL: [Nature; 13] = [
         KILL_TREE,
         QUARANTINE_FILE,
         DENY_EXECUTION,
+        DENY_PATH,
         ISOLATE_HOST,
         SUSPEND_PROCESS,
         FREEZE_GROUP,
@@ -163,6 +169,7 @@ impl ActionKind {
             Self::KillTree { .. } => KILL_TREE,
             Self::QuarantineFile { .. } => QUARANTINE_FILE,
             Self::DenyExecution { .. } => DENY_EXECUTION,
+            Self::DenyPath { .. } => DENY_PATH,
             Self::IsolateHost { .. } => ISOLATE_HOST,
             Self::SuspendProcess { .. } => SUSPEND_PROCESS,
             Self::FreezeGroup { .. } => FREEZE_GROUP,
@@ -213,7 +220,7 @@ impl fmt::Display for ActionKind {
         f.write_str(self.word())?;
         match self {
             Self::KillTree { target } | Self::SuspendProcess { target } => write!(f, " {target}"),
-            Self::QuarantineFile { path, .. } => write!(f, " {path}"),
+            Self::QuarantineFile { path, .. } | Self::DenyPath { path } => write!(f, " {path}"),
             Self::DenyExecution { sha256, .. } => write!(f, " {sha256}"),
             Self::IsolateHost { scope: IsolationScope::Host } => Ok(()),
             Self::IsolateHost { scope: IsolationScope::Namespace { name } } => write!(f, " netns {name}"),

@@ -31,6 +31,7 @@ fn kind(word: &str) -> ActionKind {
         "remove_line" => {
             ActionKind::RemoveLine { path: "/etc/ld.so.preload".into(), line: "/tmp/x.so".into(), sha256: None }
         }
+        "deny_path" => ActionKind::DenyPath { path: "/dev/shm".into() },
         "block_address" => ActionKind::BlockAddress { network: "203.0.113.7".parse().ok(), port: None },
         "cut_connection" => ActionKind::CutConnection { flow: flow() },
         "disable_unit" => ActionKind::DisableUnit { unit: "x.timer".into() },
@@ -97,7 +98,7 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 5]); 34] = [
+    let rows: [(&str, Asked, [VerdictKind; 5]); 36] = [
         ("kill_tree", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("kill_tree", coordinator, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("kill_tree", medium, [OutOfScope, Ask, Ask, Ask, ActNow]),
@@ -113,6 +114,8 @@ fn the_shipped_bundles_do_what_their_table_says() {
         ("end_sessions", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
         ("end_sessions", drill, [OutOfScope, Ask, Ask, Ask, Ask]),
         ("end_sessions", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("deny_path", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("deny_path", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("block_address", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
         ("block_address", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("cut_connection", drill, [OutOfScope, Ask, Ask, Ask, Ask]),

@@ -190,6 +190,20 @@ fn execution_is_not_denied_within_the_systems_folders() {
 }
 
 #[test]
+fn no_path_is_denied_that_is_or_holds_what_the_host_stands_on() {
+    let denied = |path: &str| {
+        let kind = ActionKind::DenyPath { path: path.into() };
+        protection(&action(kind), &Target::default(), &Protected::usual())
+    };
+    for path in ["/", "/usr", "/usr/", "/usr/bin/bash", "/var/lib", "/etc", "/tmp/../usr", "tmp"] {
+        assert!(denied(path).is_some(), "{path}");
+    }
+    for path in ["/dev/shm", "/tmp", "/tmp/x", "/opt/app/run", "/home/ann/bin"] {
+        assert_eq!(denied(path), None, "{path}");
+    }
+}
+
+#[test]
 fn a_path_that_climbs_is_not_certain_and_so_protected() {
     for path in ["/tmp/../usr/bin/bash", "usr/bin/bash", "", "."] {
         assert!(quarantine(path).is_some(), "{path:?}");

@@ -31,6 +31,7 @@ pub fn all() -> Vec<ActionKind> {
             },
         },
         ActionKind::DisableUnit { unit: "x.service".into() },
+        ActionKind::DenyPath { path: "/dev/shm".into() },
     ]
 }
 

@@ -31,6 +31,7 @@ pub enum ActionKind {
     BlockAddress { network: Option<(IpAddr, u8)>, port: Option<u16> },
     CutConnection { flow: NetFlow },
     DisableUnit { unit: String },
+    DenyPath { path: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -120,6 +121,7 @@ impl From<&model::ActionKind> for ActionKind {
             },
             M::CutConnection { flow } => Self::CutConnection { flow: (*flow).into() },
             M::DisableUnit { unit } => Self::DisableUnit { unit: cut(unit, NAME_BYTES_MAX) },
+            M::DenyPath { path } => Self::DenyPath { path: cut(path, PATH_BYTES_MAX) },
         }
     }
 }
@@ -164,6 +166,7 @@ impl TryFrom<ActionKind> for model::ActionKind {
             }
             ActionKind::CutConnection { flow } => Self::CutConnection { flow: flow.into() },
             ActionKind::DisableUnit { unit } => Self::DisableUnit { unit: text("action.unit", unit, NAME_BYTES_MAX)? },
+            ActionKind::DenyPath { path } => Self::DenyPath { path: text("action.path", path, PATH_BYTES_MAX)? },
         })
     }
 }

@@ -76,7 +76,7 @@ pub fn target(action: &Value) -> String {
         }
         "disable_unit" => value::text(kind, "/unit"),
         "lock_account" | "end_sessions" => format!("account {}", value::text(kind, "/user")),
-        "quarantine_file" => value::text(kind, "/path"),
+        "quarantine_file" | "deny_path" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
         "isolate_host" => value::find(kind, "/scope/namespace/name")
             .map_or_else(|| "host".to_owned(), |name| format!("namespace {}", value::plain(name))),

@@ -120,6 +120,9 @@ enum What {
         #[arg(long, value_name = "FOLDER")]
         within: Option<String>,
     },
+    /// Refuse to execute what stands at a path, or anything below it where it is a folder
+    #[command(after_help = "Example:\n  picket contain web-1 deny-path /dev/shm --lease 4h")]
+    DenyPath { path: String },
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -172,6 +175,7 @@ fn kinds(api: &Api, host: &str, what: &What) -> Result<Vec<ActionKind>, Failure>
         What::SuspendProcess { process } => ActionKind::SuspendProcess { target: process::key(api, host, process)? },
         What::FreezeGroup { group } => ActionKind::FreezeGroup { group: group.clone() },
         What::QuarantineFile { path, sha256 } => ActionKind::QuarantineFile { path: path.clone(), sha256: *sha256 },
+        What::DenyPath { path } => ActionKind::DenyPath { path: path.clone() },
         What::DenyExecution { sha256, within } => ActionKind::DenyExecution { sha256: *sha256, within: within.clone() },
     };
     Ok(vec![kind])
