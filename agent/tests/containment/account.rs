@@ -143,7 +143,9 @@ fn all_that_an_account_runs_ends_and_nothing_else() {
     let report = apply(&mut containment, action(end("ann"), 0));
     assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
     assert!(own.iter_mut().all(|running| !running.runs()) && other.runs(), "{}", report.detail);
-    assert!(report.detail.starts_with("ended 3 processes of ann; evidence of 3 in "), "{}", report.detail);
+    assert_eq!(report.detail, "ended 3 processes of ann");
+    let told = containment.close();
+    assert!(told[0].detail.starts_with("ended 3 processes of ann; evidence of 3 in "), "{}", told[0].detail);
     assert!(containment.in_force().is_empty(), "it is no lease");
     let refused = containment.undo(report.action.id, &analyst(), "").unwrap_err();
     assert!(refused.to_string().contains("no inverse"), "{refused}");

@@ -180,7 +180,7 @@ fn what_cannot_be_undone_says_why() {
     let kill = action(ActionKind::KillTree { target: key(child.id()) }, 0);
     let report = apply(&mut containment, kill);
     assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
-    assert!(report.detail.starts_with(&format!("killed 1 process: {}; ", child.id())), "{}", report.detail);
+    assert_eq!(report.detail, format!("killed 1 process: {}", child.id()));
     child.wait().unwrap();
     assert!(containment.in_force().is_empty(), "a kill is no lease");
     let refused = containment.undo(report.action.id, &analyst(), "").unwrap_err();
