@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::autonomy::Autonomy;
 use crate::cedar::Policies;
 use crate::error::BundleError;
+use crate::group_budget::GroupBudget;
 use crate::quorum::Group;
 use crate::windows::Window;
 use crate::{envelope, limits};
@@ -140,6 +141,10 @@ pub struct Bundle {
     /// that accounts are not counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_budget: Option<u32>,
+    /// How many of them groups of hosts may see, beneath that. Left out where there is none: agents that do not know of
+    /// it yet take such a bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub group_budgets: Vec<GroupBudget>,
     /// Action word to the longest lease of an autonomous act of it; absent means [`lease_action_ms_default`].
     #[serde(default)]
     pub lease_action_ms: BTreeMap<String, u64>,

@@ -196,7 +196,7 @@ impl Authority {
             self.lower_alone(&mut draft, &action, &standing, now.wall);
         }
         draft.decided_by.extend(cut);
-        self.spend(&mut draft, &action, &target.account, now.steady);
+        self.spend(&mut draft, &action, &place, &target.account, now.steady);
         if let Some(Escalation { ask, within_ms, .. }) = escalated.filter(|_| draft.verdict == VerdictKind::ActNow) {
             draft.decided_by.push(format!("escalation: {ask} looks at it, within {} s", within_ms / 1000));
         }
@@ -253,7 +253,7 @@ impl Authority {
             protected: standing.protected,
             // Policies are proved for leases up to the longest; what lasts is to them one of those.
             lease_ms: i64::try_from(action.lease_ms.min(LEASE_ACTION_MS_MAX)).unwrap_or(i64::MAX),
-            budget_left: i64::from(self.budget_left(action, &target.account, now.steady)),
+            budget_left: i64::from(self.budget_left(action, standing.place, &target.account, now.steady)),
             account: &target.account,
             account_budget_left: self
                 .account_budget_left(action, &target.account, now.steady)

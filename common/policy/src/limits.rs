@@ -106,6 +106,7 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     }
     bundle.autonomy.check()?;
     crate::quorum::check(&bundle.quorum)?;
+    crate::group_budget::check(&bundle.group_budgets)?;
     crate::windows::check(&bundle.windows)
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use crate::autonomy::Autonomy;
 use crate::bundle::{Bundle, Conservative, IndicatorTexts, Isolation, Protected};
 use crate::error::{BundleError, position};
+use crate::group_budget::GroupBudget;
 use crate::guards::with_guards;
 use crate::quorum::Group;
 use crate::windows::WindowSettings;
@@ -27,6 +28,8 @@ struct Settings {
     budgets: BTreeMap<String, u32>,
     #[serde(default)]
     account_budget: Option<u32>,
+    #[serde(default)]
+    group_budgets: Vec<GroupBudget>,
     #[serde(default)]
     lease_action_ms: BTreeMap<String, u64>,
     /// Whoever leaves it out protects what every host needs; whoever writes it replaces that.
@@ -89,6 +92,7 @@ impl Bundle {
             indicator_lists: Vec::new(),
             budgets: settings.budgets,
             account_budget: settings.account_budget,
+            group_budgets: settings.group_budgets,
             lease_action_ms: settings.lease_action_ms,
             protected: settings.protected,
             isolation: settings.isolation,

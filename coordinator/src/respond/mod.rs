@@ -2,6 +2,7 @@
 //! Never: skipping policy.
 
 pub mod approve;
+mod groups;
 mod ledger;
 pub mod plan;
 pub mod remedy;
@@ -10,5 +11,6 @@ pub mod remedy;
 mod tests;
 
 pub use approve::{Answer, ApproveError, Question};
+pub use groups::{Bound, Groups};
 pub use ledger::Ledger;
 pub use plan::{Case, HostEvidence, Known, Plan, Session, Withheld, plan};

@@ -49,6 +49,22 @@ fn case(sessions: Vec<Session>, evidence: Vec<HostEvidence>) -> Case {
 const NOW: Timestamp = Timestamp(1_000_000_000_000_000);
 
 #[test]
+fn a_group_pays_for_acts_on_any_of_its_hosts_until_its_budget_is_spent() {
+    let act = |n: u8| ActionId::from_bytes([n; 16]);
+    let (db, all) = (|| Bound { group: "db", limit: 2 }, || Bound { group: "all", limit: 3 });
+    let mut groups = Groups::default();
+    assert_eq!(groups.pay(&[], "kill_tree", act(0), NOW), Ok(()));
+    assert_eq!(groups.pay(&[db(), all()], "kill_tree", act(1), NOW), Ok(()));
+    assert_eq!(groups.pay(&[db(), all()], "kill_tree", act(2), NOW), Ok(()));
+    assert_eq!(groups.pay(&[db(), all()], "kill_tree", act(2), NOW), Ok(()), "the same again is free");
+    assert_eq!(groups.pay(&[all(), db()], "kill_tree", act(3), NOW), Err("db"));
+    assert_eq!(groups.pay(&[db()], "isolate_host", act(3), NOW), Ok(()), "each kind is counted by itself");
+    assert_eq!(groups.pay(&[all()], "kill_tree", act(4), NOW), Ok(()), "what was not done was not paid");
+    assert_eq!(groups.pay(&[all()], "kill_tree", act(5), NOW), Err("all"));
+    assert_eq!(groups.pay(&[db(), all()], "kill_tree", act(3), NOW.plus_millis(3_600_000)), Ok(()));
+}
+
+#[test]
 fn planning_again_gives_the_same_actions_and_costs_nothing() {
     let case = case(vec![session(3, 30), session(2, 20)], vec![evidence(1, Severity::High, 1)]);
     let mut ledger = Ledger::default();

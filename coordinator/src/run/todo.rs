@@ -5,6 +5,7 @@ use picket_model::{
     Action, ActionReport, ActionState, BundleVersion, CommandKind, Detection, HostId, IncidentId, IncidentStatus,
     Record, Timestamp, VerdictKind,
 };
+use picket_policy::GroupBudget;
 
 use super::case::case;
 use super::desk::now;
@@ -14,7 +15,8 @@ use super::work::Work;
 use crate::api::Refused;
 use crate::audit::Line;
 use crate::correlate::Effect;
-use crate::respond::{Withheld, plan};
+use crate::identity;
+use crate::respond::{Bound, Withheld, plan};
 use crate::store::Table;
 use crate::verify::Outcome;
 
@@ -122,6 +124,10 @@ impl Work {
         if self.is_known(action)? {
             return Ok(Vec::new());
         }
+        if let Err(group) = self.pay_for_group(action) {
+            let detail = format!("the budget of the group {group} is used up; waits for a person");
+            return self.ask(action, detail, format!("budget: the group {group}"));
+        }
         let (report, command) = (self.desk.planned(action.clone()), self.desk.act(action));
         self.pending.line(orders::line("coordinator", action));
         self.pending.put(rows::put_action(&report, report.time)?);
@@ -136,13 +142,31 @@ impl Work {
             return Ok(Vec::new());
         }
         let detail = format!("the budget of {} is used up; waits for a person", self.desk.hostname(*trigger));
+        self.ask(action, detail, "budget: the triggering host".into())
+    }
+
+    /// The error names the group that has had as many acts of the kind as its budget allows. By another name a host stays
+    /// of the group that it was enrolled into.
+    fn pay_for_group(&mut self, action: &Action) -> Result<(), String> {
+        let Some(policy) = self.desk.policy() else { return Ok(()) };
+        let (host, word) = (action.host, action.kind.word());
+        let enrolled = identity::host(&*self.desk.state, host).ok().flatten().map(|row| row.facts.hostname);
+        let names: Vec<String> = enrolled.into_iter().chain([self.desk.hostname(host)]).collect();
+        let is_held = |group: &&GroupBudget| names.iter().any(|name| group.holds(name, host));
+        let of_host = policy.verified.bundle.group_budgets.iter().filter(is_held);
+        let bounds: Vec<Bound<'_>> =
+            of_host.filter_map(|group| Some(Bound { group: &group.name, limit: *group.budgets.get(word)? })).collect();
+        self.groups.pay(&bounds, word, action.id, now()).map_err(str::to_owned)
+    }
+
+    fn ask(&mut self, action: &Action, detail: String, decided_by: String) -> Follows {
         let said = format!("{}: {detail}", action.kind);
         let report = ActionReport {
             action: action.clone(),
             state: ActionState::Asked,
             verdict: VerdictKind::Ask,
             bundle: self.desk.policy().map_or(BundleVersion(0), |policy| policy.verified.bundle.version),
-            decided_by: vec!["budget: the triggering host".into()],
+            decided_by: vec![decided_by],
             time: now(),
             latency_us: 0,
             detail,

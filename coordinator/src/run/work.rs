@@ -17,7 +17,7 @@ use crate::api::Refused;
 use crate::audit::Line;
 use crate::correlate::{Effect, Estate};
 use crate::graph::Limits;
-use crate::respond::Ledger;
+use crate::respond::{Groups, Ledger};
 use crate::store::{Change, StoreError, Stored, Table};
 use crate::verify::Verifier;
 
@@ -32,6 +32,7 @@ pub struct Work {
     pub(super) desk: Arc<Desk>,
     pub(super) estate: Estate,
     pub(super) ledger: Ledger,
+    pub(super) groups: Groups,
     pub(super) verifier: Verifier,
     pub(super) chatter: Chatter,
     pub(super) pending: Pending,
@@ -71,6 +72,7 @@ impl Work {
             desk,
             estate: Estate::new(Limits::default()),
             ledger: Ledger::default(),
+            groups: Groups::default(),
             verifier: Verifier::default(),
             chatter: Chatter::default(),
             pending: Pending::default(),

@@ -3,14 +3,24 @@
 
 use picket_model::{Action, Timestamp, VerdictKind};
 
+use super::place::Place;
 use super::{Authority, Draft, autonomous};
 use crate::guards;
 
 impl Authority {
+    /// Of an action on this host: its own budget, or less where a group of it has less.
+    fn limit(&self, word: &str, place: &Place) -> (Option<String>, u32) {
+        let own = self.bundle.budget(word);
+        match place.group_budget(word).filter(|(_, most)| *most < own) {
+            Some((group, most)) => (Some(group.to_owned()), most),
+            None => (None, own),
+        }
+    }
+
     /// What is left of the kind's budget for what this account sets off.
-    pub(super) fn budget_left(&self, action: &Action, account: &str, now: Timestamp) -> u32 {
+    pub(super) fn budget_left(&self, action: &Action, place: &Place, account: &str, now: Timestamp) -> u32 {
         let word = action.kind.word();
-        let limit = self.bundle.budget(word);
+        let (_, limit) = self.limit(word, place);
         let own = self.shares.left(action.host, &because(word, account), share(limit), now);
         self.spent.left(action.host, &word, limit, now).min(own)
     }
@@ -22,14 +32,14 @@ impl Authority {
     }
 
     /// "Act now" at Picket's own word costs one of each budget; where one is spent nothing is taken of the other.
-    pub(super) fn spend(&mut self, draft: &mut Draft, action: &Action, account: &str, now: Timestamp) {
+    pub(super) fn spend(&mut self, draft: &mut Draft, action: &Action, place: &Place, account: &str, now: Timestamp) {
         let by_guard = draft.names(guards::BUDGET) || draft.names(guards::ACCOUNT_BUDGET);
         if (draft.verdict != VerdictKind::ActNow && !by_guard) || !autonomous(&action.reason.principal) {
             return;
         }
         let limit = self.bundle.account_budget.filter(|_| !account.is_empty());
         let exhausted = self.account_budget_left(action, account, now) == Some(0);
-        if !exhausted && let Err(reason) = self.spend_kind(action, account, now) {
+        if !exhausted && let Err(reason) = self.spend_kind(action, place, account, now) {
             return draft.lower(VerdictKind::Ask, guards::BUDGET, || reason);
         }
         if let Some(limit) = limit
@@ -40,13 +50,17 @@ impl Authority {
     }
 
     /// One of the kind's budget, and of the account's share in it; none of either where one is spent.
-    fn spend_kind(&mut self, action: &Action, account: &str, now: Timestamp) -> Result<(), String> {
+    fn spend_kind(&mut self, action: &Action, place: &Place, account: &str, now: Timestamp) -> Result<(), String> {
         let (word, host) = (action.kind.word(), action.host);
-        let (limit, because) = (self.bundle.budget(word), because(word, account));
+        let ((group, limit), because) = (self.limit(word, place), because(word, account));
+        let of_group = |reason: String| match &group {
+            Some(group) => format!("{reason}, the budget of the group {group}"),
+            None => reason,
+        };
         if self.spent.left(host, &word, limit, now) > 0 {
-            self.shares.spend(host, because, share(limit), now)?;
+            self.shares.spend(host, because, share(limit), now).map_err(of_group)?;
         }
-        self.spent.spend(host, word, limit, now)
+        self.spent.spend(host, word, limit, now).map_err(of_group)
     }
 }
 

@@ -308,6 +308,30 @@ fn one_account_sets_off_only_so_much() {
 }
 
 #[test]
+fn a_host_keeps_within_the_least_budget_of_its_groups() {
+    let group = |name: &str, hosts: &str, most: u32| crate::GroupBudget {
+        name: name.into(),
+        hosts: vec![hosts.into()],
+        budgets: [("kill_tree".to_owned(), most)].into(),
+    };
+    let groups = vec![group("all", "*", 90), group("db", "db-*", 2), group("core", "*.core", 1)];
+    let budgets = [("kill_tree".to_owned(), 3)].into();
+    let mut authority = authority_of(&Bundle { group_budgets: groups, budgets, ..bundle("standard") });
+    let mut asked = |word: &str, host: &str| {
+        let target = Target { host: host.into(), ..Target::default() };
+        grounds(authority.judge(action(word, AGENT), &target, NOW))
+    };
+    assert_eq!(asked("kill_tree", "db-1").verdict, VerdictKind::ActNow);
+    assert_eq!(asked("kill_tree", "db-1").verdict, VerdictKind::ActNow);
+    let third = asked("kill_tree", "db-1");
+    let told = "budget: 2 of kill_tree an hour on one host are spent, the budget of the group db";
+    assert_eq!((third.verdict, third.decided_by.last().unwrap().as_str()), (VerdictKind::Ask, told));
+    assert_eq!(asked("quarantine_file", "db-1").verdict, VerdictKind::ActNow, "of which the group says nothing");
+    assert_eq!(asked("kill_tree", "web-1").verdict, VerdictKind::ActNow, "a budget of its own of 3, and 90 for all");
+    assert_eq!(asked("kill_tree", "web-1").verdict, VerdictKind::Ask);
+}
+
+#[test]
 fn setting_the_hosts_clock_neither_fills_a_budget_nor_ends_a_lease_nor_makes_it_last() {
     let bundle =
         Bundle { budgets: [("kill_tree".to_owned(), 1)].into(), ..standard_after_its_lease(Conservative::Ask) };

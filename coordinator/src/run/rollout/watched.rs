@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::desk::{Desk, now, unpoisoned};
 use super::{Watch, row};
 use crate::api::{Answer, Refused};
+use crate::identity;
 use crate::rollout::{Canary, Rollout, Seen, Verdict, judge, told};
 
 /// In whose name the coordinator ends a roll-out.
@@ -95,10 +96,11 @@ impl Desk {
 
     fn verdict(&self, worked: Timestamp) -> Result<Option<Verdict>, Refused> {
         let Some(rollout) = unpoisoned(&self.watch).going_on().cloned() else { return Ok(None) };
-        let revoked: HashSet<HostId> =
-            self.host_rows()?.iter().filter(|row| row.revoked.is_some()).map(|row| row.id).collect();
-        let mut seen = self.seen(&rollout);
-        seen.retain(|one| !revoked.contains(&one.canary.host));
+        let mut seen = Vec::new();
+        for one in self.seen(&rollout) {
+            let row = identity::host(&*self.state, one.canary.host).map_err(Refused::internal)?;
+            seen.extend(row.is_some_and(|row| row.revoked.is_none()).then_some(one));
+        }
         Ok(Some(judge(&rollout, &seen, &self.limits, self.started, worked)))
     }
 
