@@ -82,6 +82,15 @@ fn what_nobody_answers_is_done_or_given_up_as_the_settings_say() {
     under(&estate, &marker, 3, &tier("act"));
     let mut victim = Victim::start(&marker).unwrap();
     action(&estate, "asked", kills(&victim));
+    // The question outlives the agent.
+    estate
+        .wait("the question is written down", |estate| {
+            let kept = fs::read_to_string(estate.root().join("agent/questions")).ok()?;
+            kept.contains(&victim.pid().to_string()).then_some(())
+        })
+        .unwrap();
+    estate.kill_agent();
+    estate.start_agent().unwrap();
     assert!(victim.is_killed(), "{}", estate.logs());
     let killed = action(&estate, "applied", kills(&victim));
     assert!(killed["decided_by"].to_string().contains("escalation: nobody answered within 10 s"), "{killed}");

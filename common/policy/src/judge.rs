@@ -10,6 +10,7 @@ use std::sync::Arc;
 use picket_model::{
     Action, ActionKind, BundleVersion, IsolationScope, LEASE_MS_LASTING, Principal, Radius, Timestamp, VerdictKind,
 };
+use serde::{Deserialize, Serialize};
 
 use self::place::Place;
 use crate::autonomy::{Escalation, Level};
@@ -55,7 +56,8 @@ impl<T> Deref for Authorized<T> {
 }
 
 /// What a verdict rests on; it goes into every report.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Grounds {
     pub verdict: VerdictKind,
     pub bundle: BundleVersion,

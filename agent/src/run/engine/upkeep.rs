@@ -28,6 +28,7 @@ impl Engine {
             self.report(report);
         }
         self.unanswered();
+        self.questions.keep();
         for event in self.normalizer.settle(now()) {
             self.event(event);
         }
@@ -71,6 +72,7 @@ impl Engine {
         tracing::info!("stopped: {why}");
         self.own_at(until, Activity::Agent { what: "stopped".to_owned(), detail: why.to_owned() });
         self.remember();
+        self.questions.keep();
         self.refresh();
         self.write_status();
     }
