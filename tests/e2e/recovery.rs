@@ -65,7 +65,7 @@ fn state_of(estate: &Estate, incident: &str, target: &str) -> Option<Value> {
 }
 
 #[test]
-fn what_an_incident_left_is_planned_taken_away_and_can_be_given_back() {
+fn what_an_incident_left_is_planned_taken_away_seen_to_be_gone_and_can_be_given_back() {
     if !is_root() {
         return println!("skipped: the agent needs root");
     }
@@ -102,6 +102,19 @@ fn what_an_incident_left_is_planned_taken_away_and_can_be_given_back() {
     assert!(!job.exists() && !left.exists());
     let gone = eventually(Duration::from_secs(10), || (!Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
     assert!(gone.is_some(), "process {pid} is gone");
+    // The host itself says that nothing of it is left.
+    let findings =
+        |estate: &Estate| estate.json(&["recover", &incident, "--check"]).unwrap()["check"]["findings"].clone();
+    let verdict = |findings: &Value, what: &str| {
+        let is = |one: &&Value| one["what"].as_str().is_some_and(|said| said.contains(what));
+        findings.as_array().unwrap().iter().find(is).unwrap_or_else(|| panic!("{what} is not in {findings}"))["verdict"]
+            .clone()
+    };
+    let checked = findings(&estate);
+    let killed = format!("kill_tree {pid}@");
+    for what in [killed.as_str(), &job_path, &left_path, "the agent watches"] {
+        assert_eq!(verdict(&checked, what), "passed", "{what}: {checked}");
+    }
     // Ordered once: the same order again does nothing.
     let again = estate.json(&order).unwrap();
     let first = state_of(&estate, &incident, &left_path).unwrap();
@@ -112,6 +125,10 @@ fn what_an_incident_left_is_planned_taken_away_and_can_be_given_back() {
     estate.picket(&["undo", file, "--note", "ours after all"]).unwrap();
     estate.wait("the file is back", |_| left.exists().then_some(())).unwrap();
     assert_eq!(fs::read_to_string(&left).unwrap(), "kept\n");
+    let checked = findings(&estate);
+    assert_eq!(verdict(&checked, &left_path), "failed", "{checked}");
+    let refused = estate.picket(&["recover", &incident, "--yes"]).unwrap_err().to_string();
+    assert!(refused.contains("the check has not passed") && refused.contains("no watch began"), "{refused}");
     let audit = estate.json(&["audit", "list", "--limit", "1000"]).unwrap();
     let lines = audit.as_array().unwrap().iter().filter(|line| line["who"] == "admin");
     let what: Vec<&str> = lines.filter_map(|line| line["what"].as_str()).collect();

@@ -8,6 +8,7 @@ mod halted;
 mod lateral;
 mod orders;
 mod protection;
+mod recovery;
 mod signins;
 mod state;
 mod telemetry;

@@ -145,6 +145,13 @@ pub fn verify_undone(root: &Path, unit: &str, ran: bool, enablement: &str) -> Re
     Ok(mask(root, unit).symlink_metadata().is_err() && (same || now.load == "not-found"))
 }
 
+/// Whether nothing can start it and it does not run, by our mask or for want of it.
+pub fn is_off(root: &Path, unit: &str) -> Result<bool> {
+    check(unit)?;
+    let now = state(unit)?;
+    Ok((is_masked(root, unit) || matches!(now.load.as_str(), "not-found" | "masked")) && !now.runs())
+}
+
 /// Whether our mask is there; what the service manager makes of it is for `verify` to say.
 pub fn is_masked(root: &Path, unit: &str) -> bool {
     std::fs::read_link(mask(root, unit)).is_ok_and(|to| to == Path::new(NOTHING))

@@ -101,6 +101,12 @@ pub fn verify(root: &Path, user: &str) -> Result<bool> {
     Ok(line(&held.content, user).is_some_and(is_locked))
 }
 
+/// Whether nobody gets in by it: it is locked, or there is none.
+pub fn is_shut(root: &Path, user: &str) -> Result<bool> {
+    let held = rewrite::hold(&shadow(root), None, None)?;
+    Ok(line(&held.content, user).is_none_or(is_locked))
+}
+
 /// Unlocks it as it was; gives what was done in words.
 pub fn undo(vault: &Vault, id: ActionId, root: &Path, kept: &Kept, left: Sha256, user: &str) -> Result<String> {
     let _lock = lock(root)?;

@@ -29,8 +29,10 @@ pub mod isolate_host;
 pub mod journal;
 mod kept;
 pub mod kill_tree;
+mod lasting;
 mod ledger;
 pub mod lock_account;
+mod look;
 pub mod nft;
 mod options;
 mod paths;
@@ -134,8 +136,8 @@ impl Containment {
         event_time: Option<Timestamp>,
     ) -> ActionReport {
         let action = action.into_inner();
-        if let Some(entry) = self.ledger.get(action.id) {
-            return entry.report.clone();
+        if let Some(entry) = self.ledger.get(action.id).cloned() {
+            return if self.would_last(&action) { self.last(&entry, action, grounds) } else { entry.report };
         }
         let mut entry = Entry::planned(action, grounds, clock::now(), self.steady.now());
         if self.ledger.in_force().count() >= IN_FORCE_MAX {

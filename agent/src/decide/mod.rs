@@ -57,6 +57,7 @@ pub enum Order {
     Undo { action: ActionId, principal: Principal, note: String },
     Deny { action: ActionId, principal: Principal, note: String },
     ScanMemory { process: Arc<Process> },
+    Look { kinds: Vec<ActionKind> },
 }
 
 pub struct Decide {
@@ -198,7 +199,8 @@ impl Decide {
         let (CommandKind::Act { action: Action { reason: Reason { principal, .. }, .. } }
         | CommandKind::Undo { principal, .. }
         | CommandKind::Deny { principal, .. }
-        | CommandKind::ScanMemory { principal, .. }) = &command.kind;
+        | CommandKind::ScanMemory { principal, .. }
+        | CommandKind::Look { principal, .. }) = &command.kind;
         if *principal == Principal::Agent {
             return Err(Refusal::Impostor);
         }
@@ -210,6 +212,8 @@ impl Decide {
                 let process = around.running(pid).ok_or(Refusal::NoProcess(pid))?;
                 Ok(Order::ScanMemory { process })
             }
+            // As little: it says of what is known already whether it is there.
+            CommandKind::Look { kinds, .. } => Ok(Order::Look { kinds }),
             CommandKind::Act { action } if action.host != self.host => Err(Refusal::OtherHost(action.host)),
             CommandKind::Act { mut action } => {
                 let authority = self.authority.as_mut().ok_or(Refusal::NoBundle)?;

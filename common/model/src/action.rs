@@ -164,6 +164,12 @@ pub enum CommandKind {
         principal: Principal,
         note: String,
     },
+    /// Looks whether what these acts take away is there. It changes nothing.
+    Look {
+        kinds: Vec<ActionKind>,
+        principal: Principal,
+        note: String,
+    },
     /// Looks through the memory of a process for the YARA rules in force. It changes nothing.
     ScanMemory {
         pid: u32,

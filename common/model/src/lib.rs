@@ -32,5 +32,5 @@ pub use incident::{EntityRef, Incident, IncidentStatus, PathStep, Relation};
 pub use interest::{FileInterest, Interest, PathInterest, Paths};
 pub use process::{Context, FileId, Process, ProcessKey, Sha256, StreamKind};
 pub use record::{Lane, Position, Record};
-pub use remedy::{ByHand, FileChange, Left, Remedy, RemedyStep, Trace};
+pub use remedy::{ByHand, FileChange, Left, Remedy, RemedyStep, Seen, Trace};
 pub use time::Timestamp;

@@ -105,6 +105,16 @@ pub struct ByHand {
     pub command: String,
 }
 
+/// Whether what an act is meant to take away is there now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen {
+    Gone,
+    There,
+    /// It could not be found out, and why.
+    Unknown(String),
+}
+
 /// How an incident's traces are taken away.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Remedy {

@@ -17,8 +17,8 @@ use serde_json::json;
 use thiserror::Error;
 
 pub use service::{
-    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, RemedyRequest, RolloutRequest, ScanRequest,
-    Service, ShownStep, Status,
+    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, RecoverRequest, RecoveryStage, Refused, RemedyRequest,
+    RolloutRequest, ScanRequest, Service, ShownStep, Status,
 };
 
 #[derive(Debug, Error)]

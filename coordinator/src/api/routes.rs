@@ -14,8 +14,8 @@ use serde_json::Value;
 
 use super::Analyst;
 use super::service::{
-    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, Refused, RemedyRequest, RolloutRequest, ScanRequest,
-    Service, Status,
+    Answer, ContainRequest, Filter, IsolateRequest, LIMIT_MAX, RecoverRequest, Refused, RemedyRequest, RolloutRequest,
+    ScanRequest, Service, Status,
 };
 
 /// A bundle with its rules and indicators, as the agents' downlink takes it.
@@ -61,6 +61,7 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             }),
         )
         .route("/v1/incidents/{id}/remedy", get(remedy).post(remediate))
+        .route("/v1/incidents/{id}/recovery", get(recovery).post(recover))
         .route("/v1/actions", get(|State(s): Svc, q: Q<Filter>| filtered(q, move |f| s.actions(f))))
         .route(
             "/v1/actions/{id}/approve",
@@ -232,6 +233,18 @@ async fn remediate(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Bo
     let Json(request) = body.map_err(invalid)?;
     short(&request.note)?;
     call(move || s.remediate(&who, id, &request)).await
+}
+
+async fn recovery(State(s): Svc, id: Id, query: Q<Sessions>) -> Json2 {
+    let (id, Query(Sessions { sessions })) = (parse(id)?, query.map_err(invalid)?);
+    call(move || s.recovery(id, sessions)).await
+}
+
+async fn recover(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body<RecoverRequest>) -> Json2 {
+    let id: IncidentId = parse(id)?;
+    let Json(request) = body.map_err(invalid)?;
+    short(&request.note)?;
+    call(move || s.recover(&who, id, &request)).await
 }
 
 async fn scan(State(s): Svc, Extension(Analyst(who)): Who, id: Id, body: Body<ScanRequest>) -> Json2 {

@@ -118,6 +118,34 @@ pub struct RolloutRequest {
     pub back: Value,
 }
 
+/// What is done next of a recovery.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecoveryStage {
+    /// The hosts look what is left of the incident.
+    Look,
+    /// What was contained is taken back, but for isolation.
+    GiveBack,
+    /// The check has passed: its hosts are in reach again, and on watch.
+    Release,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverRequest {
+    pub stage: RecoveryStage,
+    #[serde(default)]
+    pub sessions: bool,
+    /// A person says that all is done that was to be done by hand.
+    #[serde(default)]
+    pub by_hand_done: bool,
+    /// How long its hosts are on watch; 0: a day.
+    #[serde(default)]
+    pub watch_ms: u64,
+    #[serde(default)]
+    pub note: String,
+}
+
 /// One step of a remedy, as it was shown.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -151,6 +179,8 @@ pub trait Service: Send + Sync {
     fn incident(&self, id: IncidentId) -> Answer;
     /// What takes away what an incident left; `sessions`: its whole login sessions'.
     fn remedy(&self, id: IncidentId, sessions: bool) -> Answer;
+    /// What is given back and what stays, whether its hosts can return to service, and the watch.
+    fn recovery(&self, id: IncidentId, sessions: bool) -> Answer;
     fn actions(&self, filter: &Filter) -> Answer;
     fn policy(&self) -> Answer;
     /// The bundles that were in force before.
@@ -168,6 +198,7 @@ pub trait Service: Send + Sync {
     fn approve(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn deny(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer;
+    fn recover(&self, who: &str, id: IncidentId, request: &RecoverRequest) -> Answer;
     fn remediate(&self, who: &str, id: IncidentId, request: &RemedyRequest) -> Answer;
     fn undo(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn isolate(&self, who: &str, host: HostId, request: IsolateRequest) -> Answer;

@@ -5,6 +5,7 @@ pub mod approve;
 mod groups;
 mod ledger;
 pub mod plan;
+pub mod recovery;
 pub mod remedy;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Never: HTTP or QUIC.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -61,6 +61,8 @@ pub struct Desk {
     sent: Mutex<HashMap<HostId, HashSet<u64>>>,
     /// Incidents that people closed, for the brain; the store keeps them too.
     closings: Mutex<Vec<IncidentId>>,
+    /// Watches began or ended since the brain took them.
+    watches_changed: AtomicBool,
     pub switch: Mutex<Switch>,
     pub watch: Mutex<Watch>,
     /// What is too much on a canary.
@@ -117,6 +119,7 @@ impl Desk {
             statuses: Mutex::new(statuses),
             sent: Mutex::default(),
             closings: Mutex::default(),
+            watches_changed: AtomicBool::new(true),
             switch: Mutex::default(),
             watch: Mutex::default(),
             limits: parts.limits,
@@ -211,6 +214,14 @@ impl Desk {
 
     pub fn note_closing(&self, incident: IncidentId) {
         unpoisoned(&self.closings).push(incident);
+    }
+
+    pub fn note_watches(&self) {
+        self.watches_changed.store(true, Ordering::SeqCst);
+    }
+
+    pub fn take_watches_changed(&self) -> bool {
+        self.watches_changed.swap(false, Ordering::SeqCst)
     }
 
     pub fn take_closings(&self) -> Vec<IncidentId> {

@@ -126,6 +126,9 @@ impl Desk {
         let _one = unpoisoned(&self.answering);
         let Some(row) = rows::command(&*self.state, host, id)? else { return Ok(()) };
         let mut changes = vec![rows::drop_command(host, id)];
+        if matches!(row.command.kind, CommandKind::Look { .. }) {
+            self.looked(id, detail)?;
+        }
         if !taken {
             self.record(&format!("host {host}"), "order refused", &id.to_string(), detail)?;
             if let CommandKind::Act { action } = &row.command.kind

@@ -44,6 +44,7 @@ impl Work {
             let detail = format!("{count} further reports of one minute, kept but without a line each");
             self.pending.line(Line::new(format!("host {host}"), "reports counted", "", detail));
         }
+        self.end_watches()?;
         self.orders()?;
         self.desk.judge_rollout(self.worked()?)?;
         if self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {

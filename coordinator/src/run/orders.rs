@@ -31,7 +31,7 @@ impl Desk {
         self.send_row(&CommandRow { id: self.command_id(), host, command }, with)
     }
 
-    fn send_row(&self, row: &CommandRow, with: Option<Change>) -> Result<(), Refused> {
+    pub(super) fn send_row(&self, row: &CommandRow, with: Option<Change>) -> Result<(), Refused> {
         let changes: Vec<Change> = with.into_iter().chain([rows::put_command(row)?]).collect();
         self.state.write(&changes)?;
         self.dispatch(row);
@@ -343,7 +343,7 @@ pub(super) fn analyst(who: &str) -> Principal {
     Principal::Analyst { name: who.to_owned() }
 }
 
-fn order(kind: CommandKind) -> Command {
+pub(super) fn order(kind: CommandKind) -> Command {
     let issued = now();
     let life = if matches!(kind, CommandKind::Undo { .. }) { UNDO_LIFE_MS } else { ORDER_VALID_MS };
     Command { kind, issued, expires: issued.plus_millis(life) }

@@ -54,16 +54,22 @@ impl Desk {
     }
 
     fn order_step(&self, who: &str, incident: &Incident, step: &mut RemedyStep, note: &str) -> Result<(), Refused> {
-        let (attempt, standing) = self.standing(incident.id, step)?;
-        if standing.as_ref().is_some_and(is_under_way) || attempt >= ATTEMPTS_MAX {
+        let (attempt, _) = self.standing(incident.id, step)?;
+        if step.report.as_ref().is_some_and(is_under_way) || attempt >= ATTEMPTS_MAX {
             return Ok(());
         }
+        // What is contained already only has to last: the same act, without an end.
+        let held = step.report.as_ref().filter(|report| report.state == ActionState::Applied);
+        let (id, kind) = match held {
+            Some(report) => (report.action.id, report.action.kind.clone()),
+            None => (step_id(incident.id, step, attempt), step.kind.clone()),
+        };
         self.live_host(step.host)?;
         let note = if note.is_empty() { step.why.clone() } else { format!("{}; {note}", step.why) };
         let action = Action {
-            id: step_id(incident.id, step, attempt),
+            id,
             host: step.host,
-            kind: step.kind.clone(),
+            kind,
             reason: Reason {
                 principal: super::orders::analyst(who),
                 detection: None,
@@ -88,17 +94,39 @@ impl Desk {
 
     /// The plan, each step with how it stands.
     pub(super) fn remedy(&self, incident: &Incident, sessions: bool) -> Result<Remedy, Refused> {
-        let Found { traces, unclaimed, limits } = self.traces(incident, sessions)?;
+        self.remedy_of(incident, self.traces(incident, sessions)?)
+    }
+
+    pub(super) fn remedy_of(&self, incident: &Incident, found: Found) -> Result<Remedy, Refused> {
+        let Found { traces, unclaimed, limits } = found;
         let mut remedy = remedy::plan(incident.id, &traces, &unclaimed, limits);
         let (fit, long) = remedy.steps.into_iter().partition(|step| picket_wire::travels(&step.kind));
         remedy.steps = fit;
         let long: Vec<RemedyStep> = long;
         remedy.limits.extend(long.iter().map(|step| format!("{} is longer than an order may carry", step.kind)));
+        let held = self.held(incident)?;
         for step in &mut remedy.steps {
-            step.report = self.standing(incident.id, step)?.1;
+            let (_, last) = self.standing(incident.id, step)?;
+            let is_same = |report: &&ActionReport| {
+                report.action.host == step.host && report.action.kind.has_target_of(&step.kind)
+            };
+            // A containment in force is how it stands, whoever ordered it.
+            step.report = held.iter().find(is_same).cloned().or(last);
         }
         remedy::keep_ordered(&mut remedy, self.ordered(incident.id)?);
         Ok(remedy)
+    }
+
+    /// What is contained on its hosts now, of what a remedy would take away.
+    fn held(&self, incident: &Incident) -> Result<Vec<ActionReport>, Refused> {
+        let mut held = Vec::new();
+        rows::each_action(&*self.state, |row| {
+            let Action { host, kind, .. } = &row.report.action;
+            if row.report.state == ActionState::Applied && kind.remedies() && incident.hosts.contains(host) {
+                held.push(row.report);
+            }
+        })?;
+        Ok(held)
     }
 
     /// Every step that was ordered at any time: what is gone now has done its work, and belongs to the plan.
@@ -122,7 +150,7 @@ impl Desk {
         Ok(steps)
     }
 
-    fn traces(&self, incident: &Incident, sessions: bool) -> Result<Found, Refused> {
+    pub(super) fn traces(&self, incident: &Incident, sessions: bool) -> Result<Found, Refused> {
         let mut tracer = Tracer::new(incident, sessions);
         let first = incident.path.iter().map(|step| step.time).min().unwrap_or(incident.opened).min(incident.opened);
         let end = self.log.end()?;
@@ -196,7 +224,11 @@ fn is_same(step: &RemedyStep, shown: &ShownStep) -> bool {
 
 /// Ordering it again would do nothing, or do it twice.
 const fn is_under_way(report: &ActionReport) -> bool {
-    matches!(report.state, ActionState::Asked | ActionState::Planned | ActionState::Applied)
+    match report.state {
+        ActionState::Asked | ActionState::Planned => true,
+        ActionState::Applied => !report.action.kind.remedies() || report.action.lease_ms == LEASE_MS_LASTING,
+        _ => false,
+    }
 }
 
 /// Derived from what is to be done for which incident, so that a plan made again finds its orders back.

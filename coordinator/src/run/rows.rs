@@ -8,6 +8,7 @@ use picket_model::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::recovery::RecoveryRow;
 use crate::store::{Change, StateStore, StoreError, Table, each};
 
 /// An order on its way to a host.
@@ -118,6 +119,18 @@ pub fn open_incidents(store: &dyn StateStore) -> Result<usize, StoreError> {
 
 pub fn put_incident(incident: &Incident) -> Result<Change, StoreError> {
     put(Table::Incidents, incident.id.as_bytes(), incident)
+}
+
+pub fn recovery(store: &dyn StateStore, id: IncidentId) -> Result<Option<RecoveryRow>, StoreError> {
+    get(store, Table::Recoveries, id.as_bytes())
+}
+
+pub fn each_recovery(store: &dyn StateStore, show: impl FnMut(RecoveryRow)) -> Result<(), StoreError> {
+    walk(store, Table::Recoveries, &[], show)
+}
+
+pub fn put_recovery(row: &RecoveryRow) -> Result<Change, StoreError> {
+    put(Table::Recoveries, row.incident.as_bytes(), row)
 }
 
 /// An incident closed before the record at this place of the event log; `None` while the closing is only asked for.

@@ -6,7 +6,8 @@ use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 use super::desk::Desk;
 use super::secrets::token_key;
 use crate::api::{
-    Answer, ContainRequest, Filter, IsolateRequest, Refused, RemedyRequest, RolloutRequest, ScanRequest, Service,
+    Answer, ContainRequest, Filter, IsolateRequest, RecoverRequest, Refused, RemedyRequest, RolloutRequest,
+    ScanRequest, Service,
 };
 use crate::store::Table;
 
@@ -47,6 +48,14 @@ impl Service for Desk {
 
     fn remedy(&self, id: IncidentId, sessions: bool) -> Answer {
         self.say_remedy(id, sessions)
+    }
+
+    fn recovery(&self, id: IncidentId, sessions: bool) -> Answer {
+        self.say_recovery(id, sessions)
+    }
+
+    fn recover(&self, who: &str, id: IncidentId, request: &RecoverRequest) -> Answer {
+        self.order_recovery(who, id, request)
     }
 
     fn actions(&self, filter: &Filter) -> Answer {

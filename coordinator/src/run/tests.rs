@@ -3,6 +3,7 @@
 
 mod groups;
 mod races;
+mod recovery;
 mod world;
 
 use std::sync::atomic::Ordering;

@@ -9,6 +9,7 @@ use picket_model::{Activity, HostId, IncidentId, Record, Timestamp};
 
 use super::chatter::Chatter;
 use super::desk::{Desk, PLACE, now, unpoisoned};
+use super::on_watch::Watches;
 use super::pending::Pending;
 use super::rows;
 use super::todo::Todo;
@@ -38,6 +39,7 @@ pub struct Work {
     pub(super) pending: Pending,
     pub(super) todo: VecDeque<Todo>,
     pub(super) whole: WholeEstate,
+    pub(super) watches: Watches,
     /// The next record to read.
     pub(super) next: u64,
     /// Before it, everything has taken effect in an earlier life: only graph and incidents are built again.
@@ -78,6 +80,7 @@ impl Work {
             pending: Pending::default(),
             todo,
             whole,
+            watches: Watches::default(),
             next: 0,
             done,
             live: false,
@@ -105,6 +108,7 @@ impl Work {
         // Outside the lock, so that a person's turn comes between two batches.
         let read = desk.log.read(self.next, BATCH);
         self.take_rules();
+        self.take_watches()?;
         // People's answers change the same rows: one after the other.
         let _one = unpoisoned(&desk.answering);
         if self.live {
@@ -173,7 +177,12 @@ impl Work {
             self.verifier.heard(host, stored.received);
             self.desk.count(host, record, stored.received);
         }
-        let effects = self.observe(host, record, stored.received);
+        // On watch a detection counts for more, in this life as in an earlier one.
+        let raised = self.watches.raised(host, record, stored.received);
+        let effects = self.observe(host, raised.as_ref().unwrap_or(record), stored.received);
+        if let (Record::Detection { detection }, true) = (record, self.live) {
+            self.watch_for(host, detection, stored.received)?;
+        }
         if let Record::Event { event } = record {
             self.watch(host, event, stored.received);
         }

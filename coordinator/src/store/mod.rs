@@ -110,10 +110,12 @@ pub enum Table {
     Closings,
     /// What each host's sensor sees, row by row.
     Coverage,
+    /// What is kept of the recovery of each incident.
+    Recoveries,
 }
 
 impl Table {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Hosts,
         Self::Incidents,
         Self::Actions,
@@ -127,6 +129,7 @@ impl Table {
         Self::Progress,
         Self::Closings,
         Self::Coverage,
+        Self::Recoveries,
     ];
 }
 

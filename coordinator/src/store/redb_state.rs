@@ -138,5 +138,6 @@ const fn definition(table: Table) -> Definition {
         Table::Closings => "closings",
         Table::Progress => "progress",
         Table::Coverage => "coverage",
+        Table::Recoveries => "recoveries",
     })
 }

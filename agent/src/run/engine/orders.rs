@@ -23,6 +23,7 @@ impl Engine {
     pub fn command(&mut self, command: Command) -> (bool, String) {
         if let CommandKind::Act { action } = &command.kind
             && let Some(report) = self.containment.report(action.id)
+            && !self.containment.would_last(action)
         {
             // Sent again after a broken link. Judged again it would spend the budget twice, or be refused though done.
             return (true, came_of(&report));
@@ -47,6 +48,11 @@ impl Engine {
             },
             Order::Deny { action, principal, note } => self.deny(action, &principal, &note),
             Order::ScanMemory { process } => self.scan_memory(process),
+            // Short enough for an answer: the coordinator asks of so many at once.
+            Order::Look { kinds } => match serde_json::to_string(&self.containment.look(&kinds)) {
+                Ok(seen) => (true, seen),
+                Err(error) => (false, error.to_string()),
+            },
         }
     }
 

@@ -209,6 +209,18 @@ impl ActionKind {
         )
     }
 
+    /// Whether both take away the same thing, whatever else they ask of it.
+    #[must_use]
+    pub fn has_target_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::QuarantineFile { path: one, .. }, Self::QuarantineFile { path: two, .. }) => one == two,
+            (Self::RemoveLine { path: one, line: a, .. }, Self::RemoveLine { path: two, line: b, .. }) => {
+                (one, a) == (two, b)
+            }
+            _ => self == other,
+        }
+    }
+
     #[must_use]
     pub const fn undoable(&self) -> bool {
         self.nature().undoable

@@ -24,3 +24,18 @@ fn later_words_keep_their_golden_bytes() {
     };
     assert_eq!(Command::try_from(order.command).unwrap(), command);
 }
+
+#[test]
+fn a_look_keeps_its_golden_bytes() {
+    let principal = Principal::Analyst { name: "ada".into() };
+    let line = ActionKind::RemoveLine { path: "/etc/crontab".into(), line: "@reboot root /x".into(), sha256: None };
+    let kinds = vec![ActionKind::DisableUnit { unit: "x.service".into() }, line];
+    let kind = CommandKind::Look { kinds, principal, note: "x".into() };
+    let command = Command { kind, issued: Timestamp(1), expires: Timestamp(2) };
+    let frame = Message::Command(m::CommandOrder { id: 1, command: (&command).into() }).to_frame();
+    golden("message_command_look", &frame);
+    let (Some(Message::Command(order)), _) = Message::from_frame(&frame, UPLINK_FRAME_BYTES_MAX).unwrap() else {
+        panic!("an order is an order")
+    };
+    assert_eq!(Command::try_from(order.command).unwrap(), command);
+}

@@ -10,7 +10,7 @@ use super::event::NetFlow;
 use super::mirror;
 use super::process::ProcessKey;
 use crate::limits::{
-    Invalid, LIST_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX, cut, cut_all, optional, text, texts,
+    Invalid, LIST_MAX, NAME_BYTES_MAX, PATH_BYTES_MAX, TEXT_BYTES_MAX, check, cut, cut_all, optional, text, texts,
 };
 
 mirror!(VerdictKind { ActNow, Ask, OutOfScope });
@@ -88,6 +88,7 @@ pub enum CommandKind {
     Undo { action: [u8; 16], principal: Principal, note: String },
     Deny { action: [u8; 16], principal: Principal, note: String },
     ScanMemory { pid: u32, principal: Principal, note: String },
+    Look { kinds: Vec<ActionKind>, principal: Principal, note: String },
 }
 
 impl From<&model::ActionKind> for ActionKind {
@@ -294,6 +295,11 @@ impl From<&model::Command> for Command {
             M::ScanMemory { pid, principal, note } => {
                 CommandKind::ScanMemory { pid: *pid, principal: principal.into(), note: cut(note, TEXT_BYTES_MAX) }
             }
+            M::Look { kinds, principal, note } => CommandKind::Look {
+                kinds: kinds.iter().take(LIST_MAX).map(Into::into).collect(),
+                principal: principal.into(),
+                note: cut(note, TEXT_BYTES_MAX),
+            },
         };
         Self { kind, issued: command.issued.0, expires: command.expires.0 }
     }
@@ -320,6 +326,14 @@ impl TryFrom<Command> for model::Command {
                 principal: principal.try_into()?,
                 note: text("command.note", note, TEXT_BYTES_MAX)?,
             },
+            CommandKind::Look { kinds, principal, note } => {
+                check("command.kinds", kinds.len(), LIST_MAX)?;
+                M::Look {
+                    kinds: kinds.into_iter().map(TryInto::try_into).collect::<Result<_, _>>()?,
+                    principal: principal.try_into()?,
+                    note: text("command.note", note, TEXT_BYTES_MAX)?,
+                }
+            }
         };
         Ok(Self { kind, issued: model::Timestamp(command.issued), expires: model::Timestamp(command.expires) })
     }

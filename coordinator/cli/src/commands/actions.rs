@@ -85,7 +85,7 @@ pub fn target(action: &Value) -> String {
 }
 
 /// A person by name, Picket by which of its halves.
-fn by(action: &Value) -> String {
+pub fn by(action: &Value) -> String {
     match value::find(action, "/reason/principal/name") {
         Some(name) => value::plain(name),
         None => value::text(action, "/reason/principal/who"),

@@ -1,6 +1,7 @@
 //! Owns: `picket remediate`: the plan that takes away what an incident left, and ordering it.
 //! Never: ordering what was not shown.
 
+use picket_model::LEASE_MS_LASTING;
 use serde_json::{Value, json};
 
 use crate::Context;
@@ -78,9 +79,14 @@ fn show(context: &Context, args: &Args, plan: &Value) -> Result<(), Failure> {
     })
 }
 
-/// Ordering it would do something.
+/// Ordering it would do something: what was contained before has an end, its remedy has none.
 fn is_open(step: &Value) -> bool {
-    !matches!(value::text(step, "/report/state").as_str(), "asked" | "planned" | "applied")
+    let ends = value::flag(step, "/undoable") && value::number(step, "/report/lease_ms") != LEASE_MS_LASTING;
+    match value::text(step, "/report/state").as_str() {
+        "asked" | "planned" => false,
+        "applied" => ends,
+        _ => true,
+    }
 }
 
 fn table(steps: &[Value]) -> Table {
