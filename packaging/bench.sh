@@ -5,7 +5,7 @@
 #   packaging/bench.sh latency ingest  # only these: latency, load, ingest, alone, connections, pipeline, simulate,
 #                                      # decide, sensor, detect, contain
 #   packaging/bench.sh sensor dd pace  # only these of the sensor: storm, pace, build, dd, kernel, memory, flow
-#   packaging/bench.sh contain kill    # only this of containment: kill, isolate, exec, residue
+#   packaging/bench.sh contain kill    # only this of containment: kill, isolate, exec, spread, residue
 #   packaging/bench.sh detect pairs    # only this of detection: stream, live, sample, pairs, indicators, correlation
 #
 # auditd, the peer of the sensor's parts, is unpacked from its Debian package and not installed; PICKET_AUDITD may name

@@ -22,6 +22,9 @@ pub const PRELOAD: [&str; 3] = ["LD_PRELOAD=", "LD_AUDIT=", "LD_LIBRARY_PATH="];
 /// `stat`, `status` and `cgroup` stay below this on every kernel; a longer one is cut rather than trusted.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
 
+/// Most are shorter, and are then read at once.
+const BYTES_USUAL: usize = 2048;
+
 /// Every process there is now, in no order.
 ///
 /// # Errors
@@ -195,7 +198,7 @@ fn ids(status: &str, label: &str) -> Vec<u32> {
 }
 
 fn read(pid: u32, file: &str, bytes_max: u64) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(BYTES_USUAL);
     File::open(format!("/proc/{pid}/{file}")).ok()?.take(bytes_max).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }

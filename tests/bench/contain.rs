@@ -12,8 +12,10 @@ use picket_tests::estate::Estate;
 use picket_tests::{eventually, marked};
 
 use crate::numbers::percentile;
+use crate::spread;
 
-pub const PARTS: [(&str, fn()); 3] = [("contain-kill", kill), ("contain-isolate", isolate), ("contain-exec", execute)];
+pub const PARTS: [(&str, fn()); 4] =
+    [("contain-kill", kill), ("contain-isolate", isolate), ("contain-exec", execute), ("contain-spread", spread::run)];
 
 const KILLS: usize = 300;
 const ISOLATIONS: usize = 100;

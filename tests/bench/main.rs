@@ -20,6 +20,7 @@ mod numbers;
 mod pipeline;
 mod sensor;
 mod simulate;
+mod spread;
 
 use std::io::Write;
 

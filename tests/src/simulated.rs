@@ -2,11 +2,11 @@
 //! Never: a false link: identity, spool and session are the agent's own.
 
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use picket_agent::report::{Identity, Spool, Uplink};
+use picket_agent::report::{Downlink, Identity, Spool, Uplink};
 use picket_model::{HostFacts, HostId, HostStatus, Tier};
 
 use crate::estate::Estate;
@@ -39,11 +39,17 @@ impl Simulated {
     }
 
     pub fn start(&self, spool: Spool) -> Result<Uplink> {
+        let (uplink, receiver) = self.start_listening(spool)?;
+        std::thread::spawn(move || for _ in receiver {});
+        Ok(uplink)
+    }
+
+    /// With what the coordinator says, which somebody must go on taking.
+    pub fn start_listening(&self, spool: Spool) -> Result<(Uplink, Receiver<Downlink>)> {
         let identity = Identity::load(self.folder.path())?;
         let host = identity.host();
         let status = move || HostStatus::new(host, HostFacts::default(), Tier::Tracing);
         let (sender, receiver) = sync_channel(16);
-        std::thread::spawn(move || for _ in receiver {});
-        Ok(Uplink::start(identity, spool, Arc::new(status), sender)?)
+        Ok((Uplink::start(identity, spool, Arc::new(status), sender)?, receiver))
     }
 }

@@ -1,7 +1,8 @@
 //! Owns: holding one process so that a signal hits it and no other, and whom none may hit.
 //! Never: choosing a signal.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -11,6 +12,8 @@ use crate::sys::pidfd::PidFd;
 
 /// Steps up from the agent to pid 1; no host starts it deeper.
 const ANCESTORS_MAX: usize = 64;
+/// A `stat` has some 350 bytes; with the longest numbers in all 52 fields it would have 1,150.
+const AT_ONCE: usize = 2048;
 /// `PF_KTHREAD` of the kernel's task flags, the ninth field of `/proc/PID/stat`.
 const KERNEL_THREAD: u64 = 0x0020_0000;
 
@@ -109,13 +112,21 @@ pub fn read_stat(pid: u32) -> io::Result<Option<Stat>> {
 
 /// Of a thread too, by the path of its `stat`.
 pub fn stat_at(path: &str) -> io::Result<Option<Stat>> {
-    match std::fs::read(path) {
+    match at_once(path) {
         Ok(bytes) => Ok(parse_stat(&String::from_utf8_lossy(&bytes))),
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(Errno::ESRCH as i32) => {
             Ok(None)
         }
         Err(error) => Err(error),
     }
+}
+
+/// A file of /proc that fits into `AT_ONCE`, by one read: a kill reads that of every process there is.
+fn at_once(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; AT_ONCE];
+    let count = File::open(path)?.read(&mut bytes)?;
+    bytes.truncate(count);
+    Ok(bytes)
 }
 
 /// The name may hold spaces and parentheses, so fields count from the last `)`.

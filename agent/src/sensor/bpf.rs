@@ -35,8 +35,8 @@ const BATCH_MAX: usize = 8192;
 const GATHER: Duration = Duration::from_millis(2);
 
 /// On a busy host a launch every millisecond would wake the agent every millisecond, and waking costs more than the
-/// record: where the last batch is younger than `BUSY`, records gather this long first. A ring holds a second's worth.
-const GATHER_BUSY: Duration = Duration::from_millis(5);
+/// record: where the last batch is younger than `BUSY`, records gather this long first. A kill waits for it too.
+const GATHER_BUSY: Duration = Duration::from_millis(1);
 const BUSY: Duration = Duration::from_millis(10);
 
 /// Forks and exits do not wake the agent (see `bpf/record.h`): this often it looks for them by itself.

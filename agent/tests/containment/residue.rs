@@ -170,6 +170,7 @@ impl Field {
                 sha256: crate::fixture::sha256(&fs::read(self.mounted.path("tool")).unwrap()),
                 within: Some(self.mounted.path("").to_str().unwrap().trim_end_matches('/').to_owned()),
             },
+            ActionKind::DenyPath { path: self.mounted.path("tool").to_str().unwrap().to_owned() },
         ]
     }
 

@@ -25,6 +25,7 @@ const QUEUE: usize = 64;
 const PROCESSES_MAX: usize = 16;
 /// One file of /proc.
 pub const TEXT_BYTES_MAX: u64 = 512 * 1024;
+const TEXT_BYTES_USUAL: usize = 16 * 1024;
 /// All of them, held in memory while the processes are killed.
 const TEXTS_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Open files named of one process.
@@ -149,7 +150,8 @@ impl Reader<'_> {
 
     fn text(&mut self, pid: u32, name: &str, from: impl Read) -> Option<()> {
         let limit = self.room.min(TEXT_BYTES_MAX);
-        let mut text = Vec::new();
+        // Most fit, so that they are read at once.
+        let mut text = Vec::with_capacity(TEXT_BYTES_USUAL);
         // A file of /proc may fail in the middle, as its process ends; what came before stands.
         let _ = from.take(limit + 1).read_to_end(&mut text);
         if text.len() as u64 > limit {
