@@ -108,3 +108,27 @@ fn noise_that_uses_up_a_budget_does_not_shield_an_attack_by_another_account() {
     assert_eq!(noise.iter_mut().filter_map(|one| one.is_alive().then_some(())).count(), 6, "{}", estate.logs());
     assert!(intruder(0).is_killed(), "the real attack\n{}", estate.logs());
 }
+
+#[test]
+fn whoever_ends_the_agent_gives_it_no_new_budget() {
+    if !is_root() {
+        return println!("skipped: the agent needs root");
+    }
+    let marker = format!("picket-e2e-again-{}", std::process::id());
+    let mut estate = marked::estate(&marker).unwrap();
+    let signed = marked::sign_within(&estate, &marker, 3, 2, &[]).unwrap();
+    marked::apply(&estate, &signed, 3).unwrap();
+    let intruder = || Intruder::start(Path::new("/bin/sleep"), &marker, &["120"], 0);
+    for _ in 0..2 {
+        assert!(intruder().is_killed(), "within the budget\n{}", estate.logs());
+    }
+    estate.kill_agent();
+    estate.start_agent().unwrap();
+    let mut third = intruder();
+    let asked = estate.wait("people are asked about the third", |estate| {
+        let actions = estate.json(&["actions", "--state", "asked", "--limit", "1000"]).ok()?;
+        actions.as_array()?.first().map(ToString::to_string)
+    });
+    assert!(asked.unwrap().contains("budget: 2 of kill_tree"));
+    assert!(third.is_alive(), "{}", estate.logs());
+}

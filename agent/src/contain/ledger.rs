@@ -168,6 +168,11 @@ impl Ledger {
         reports
     }
 
+    /// All that was done, as far as it is remembered.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.in_force.values().chain(self.over.values()).map(|entry| &entry.report.action)
+    }
+
     /// In how many places the journal was damaged when it was opened.
     pub const fn damaged(&self) -> usize {
         self.journal.damaged()

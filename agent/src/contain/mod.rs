@@ -123,6 +123,11 @@ impl Containment {
         self.ledger.settled_since(since)
     }
 
+    /// All that was done here, as far as it is remembered.
+    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+        self.ledger.actions()
+    }
+
     /// Journal, act, check, journal. The same action again does nothing and gives the same report.
     ///
     /// `known`: processes that belong to the target's tree though they lost their parent, or that run the content.

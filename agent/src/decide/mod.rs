@@ -70,6 +70,8 @@ pub struct Decide {
     families: Families,
     proposed: Proposed,
     ids: IdSource,
+    /// Acts of before the agent's start, until there is a bundle whose budgets they count for.
+    before: Vec<(Action, Timestamp)>,
 }
 
 impl Decide {
@@ -84,6 +86,19 @@ impl Decide {
             families: Families::default(),
             proposed: Proposed::default(),
             ids,
+            before: Vec::new(),
+        }
+    }
+
+    /// Acts of before the agent's start count for the budgets, each with its steady date.
+    pub fn remember(&mut self, acts: Vec<(Action, Timestamp)>) {
+        self.before.extend(acts);
+        self.count_before();
+    }
+
+    fn count_before(&mut self) {
+        if let Some(authority) = &mut self.authority {
+            self.before.drain(..).for_each(|(action, at)| authority.remember(&action, at));
         }
     }
 
@@ -94,6 +109,7 @@ impl Decide {
         }
         authority.set_halt(self.halt.clone());
         self.authority = Some(authority);
+        self.count_before();
         self.proposed.reconsider();
     }
 

@@ -70,6 +70,12 @@ impl HostClock {
         self.kept.steady.now()
     }
 
+    /// The steady date of something that was written down by the host's clock before; one ahead of the clock is now.
+    pub fn of_wall(&self, then: Timestamp) -> Timestamp {
+        let Moment { wall, steady } = self.now();
+        Timestamp(steady.0.saturating_sub(wall.0.saturating_sub(then.0)))
+    }
+
     /// By how many nanoseconds somebody set the host's clock since the last look, if so.
     pub fn look(&mut self, seen: WallOffset) -> Option<i64> {
         let by = seen.ahead_of(self.kept.seen);

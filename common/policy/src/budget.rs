@@ -43,6 +43,13 @@ impl<K: Ord + Clone + Display> Spent<K> {
         Ok(())
     }
 
+    /// Counts one act that was done at that time; whether it may be done is not asked any more.
+    pub fn remember(&mut self, host: HostId, what: K, at: Timestamp) {
+        if self.rows.len() < ROWS_MAX {
+            self.rows.entry((host, what)).or_default().push_back(at);
+        }
+    }
+
     /// How many more acts there may be now.
     pub fn left(&self, host: HostId, what: &K, limit: u32, now: Timestamp) -> u32 {
         let acts = self

@@ -21,6 +21,16 @@ fn the_budget_comes_back_an_hour_after_each_act() {
 }
 
 #[test]
+fn what_was_done_before_a_restart_counts_for_the_rest_of_its_hour() {
+    let mut spent = Spent::default();
+    spent.remember(host(1), "kill_tree", NOW);
+    spent.remember(host(1), "kill_tree", NOW.plus_millis(1000));
+    assert_eq!(spent.left(host(1), &"kill_tree", 3, NOW.plus_millis(2000)), 1);
+    assert!(spent.spend(host(1), "kill_tree", 2, NOW.plus_millis(WINDOW_MS - 1)).is_err());
+    assert!(spent.spend(host(1), "kill_tree", 2, NOW.plus_millis(WINDOW_MS)).is_ok());
+}
+
+#[test]
 fn a_clock_set_back_gives_nothing_back() {
     let mut spent = Spent::default();
     spent.spend(host(1), "kill_tree", 1, NOW).unwrap();

@@ -31,6 +31,14 @@ impl Authority {
         Some(self.spent_on_accounts.left(action.host, &against(account), limit, now))
     }
 
+    /// Counts an act of before, which was spent at that steady date: to start again is no way to act twice as often. Because
+    /// of which account it was is not remembered.
+    pub fn remember(&mut self, action: &Action, at: Timestamp) {
+        if autonomous(&action.reason.principal) {
+            self.spent.remember(action.host, action.kind.word(), at);
+        }
+    }
+
     /// "Act now" at Picket's own word costs one of each budget; where one is spent nothing is taken of the other.
     pub(super) fn spend(&mut self, draft: &mut Draft, action: &Action, place: &Place, account: &str, now: Timestamp) {
         let by_guard = draft.names(guards::BUDGET) || draft.names(guards::ACCOUNT_BUDGET);
