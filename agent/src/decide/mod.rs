@@ -91,7 +91,7 @@ impl Decide {
     }
 
     /// Acts of before the agent's start count for the budgets, each with its steady date.
-    pub fn remember(&mut self, acts: Vec<(Action, Timestamp)>) {
+    pub fn remember(&mut self, acts: impl Iterator<Item = (Action, Timestamp)>) {
         self.before.extend(acts);
         self.count_before();
     }

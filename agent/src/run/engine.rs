@@ -177,8 +177,7 @@ impl Engine {
         let clock = HostClock::open(&config.state_dir);
         (options.steady, options.moved_ns) = (clock.steady(), clock.moved_ns());
         let (containment, recovered) = Containment::open(options, deny)?;
-        decide
-            .remember(containment.actions().map(|action| (action.clone(), clock.of_wall(action.requested))).collect());
+        decide.remember(containment.actions().map(|action| (action.clone(), clock.of_wall(action.requested))));
         let mut engine = Self {
             state_dir: config.state_dir.clone(),
             normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()).reading_by(pool),

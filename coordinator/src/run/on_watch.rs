@@ -138,6 +138,16 @@ fn told_of(detection: &Detection) -> Vec<String> {
 pub struct Watches(Vec<(IncidentId, OnWatch)>);
 
 impl Watches {
+    /// The incident as people see it: one that is back stays open, also where all that was asked for is in force.
+    pub fn seen(&self, incident: &Incident) -> Incident {
+        let is_back = |(id, watch): &(IncidentId, OnWatch)| *id == incident.id && watch.returned.is_some();
+        let status = match incident.status {
+            IncidentStatus::Contained if self.0.iter().any(is_back) => IncidentStatus::Open,
+            other => other,
+        };
+        Incident { status, ..incident.clone() }
+    }
+
     /// The same record, counting for more; `None` where it counts as it is.
     pub fn raised(&self, host: HostId, record: &Record, received: Timestamp) -> Option<Record> {
         let Record::Detection { detection } = record else { return None };

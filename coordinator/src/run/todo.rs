@@ -93,7 +93,7 @@ impl Work {
 
     fn effect(&mut self, effect: &Effect, at: Timestamp) -> Follows {
         match effect {
-            Effect::Upsert(incident) => self.pending.put(rows::put_incident(incident)?),
+            Effect::Upsert(incident) => self.pending.put(rows::put_incident(&self.watches.seen(incident))?),
             Effect::Merged { from, into } => {
                 tracing::info!(%from, %into, "two incidents are one");
                 self.pending.put(rows::drop_row(Table::Incidents, from.as_bytes()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use picket_model::*;
 
-use super::world::{ONE, TARGET, World};
+use super::world::{ONE, TARGET, World, report};
 use crate::api::{RecoverRequest, RecoveryStage, Status};
 use crate::run::desk::now;
 use crate::run::rows;
@@ -97,13 +97,20 @@ fn on_watch_a_detection_counts_for_more_and_one_that_names_a_trace_says_that_it_
     assert_eq!(shown(&world, incident)["returned"]["name"], "/tmp/x");
     assert_eq!(world.lines("incident is back"), [("coordinator".to_owned(), incident.to_string())]);
 
+    let mut killed = report(ONE, ActionState::Applied, now());
+    killed.action.reason.detection = Some(DetectionId::from_bytes([1; 16]));
+    world.tell(ONE, &[Record::Action { report: killed }]);
+    world.settle();
+    let status = |world: &World| world.incidents().into_iter().find(|it| it.id == incident).map(|it| it.status);
+    assert_eq!(status(&world), Some(IncidentStatus::Open), "what is back is open, whatever was contained");
+
     // Another life says the same of it.
     let severities = |world: &World| world.incidents().iter().map(|it| (it.id, it.severity)).collect::<Vec<_>>();
     let before = severities(&world);
     drop(world);
     let mut world = World::new(dir.path());
     world.settle();
-    assert_eq!(severities(&world), before);
+    assert_eq!((severities(&world), status(&world)), (before, Some(IncidentStatus::Open)));
     assert_eq!(world.lines("incident is back").len(), 1);
 }
 
