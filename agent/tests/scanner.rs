@@ -222,7 +222,7 @@ fn rules_that_cannot_be_honoured_are_told_with_their_places() {
     let broken = compile(AGENT.as_ref(), &sources("rule one {\n condition: nowhere }"), COMPILE_WITHIN).unwrap_err();
     assert!(matches!(&broken, CompileError::Broken(_)), "{broken}");
     assert!(broken.to_string().contains("1 errors in its YARA rules:\nt.yar:2:13: unknown identifier"), "{broken}");
-    let late = compile(AGENT.as_ref(), &sources(TWO), Duration::ZERO).unwrap_err();
+    let late = compile(AGENT.as_ref(), &largest(), Duration::ZERO).unwrap_err();
     assert!(matches!(late, CompileError::Timeout(_)), "{late}");
 }
 
