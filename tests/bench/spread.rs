@@ -20,7 +20,7 @@ use crate::numbers::percentile;
 
 /// Each with three hosts of its own: what one host's evidence sets off in an hour is bounded.
 const ROUNDS: u32 = 40;
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_secs(20);
 const SSH: u16 = 22;
 
 pub fn run() {
@@ -44,6 +44,7 @@ fn spread(estate: &Estate, round: u32) -> Vec<u64> {
     let others = [2, 3].map(|last| Host::start(estate, &format!("db-{round}-{last}"), address(round, last)));
     let service = process(None, 100, "/usr/sbin/nginx");
     let shell = web.launch(&service, 101, "/bin/sh");
+    let launched = now();
     let sessions = [0, 1].map(|at: u16| {
         let other = &others[usize::from(at)];
         let ssh = web.launch(&shell, 110 + u32::from(at), "/usr/bin/ssh");
@@ -60,8 +61,8 @@ fn spread(estate: &Estate, round: u32) -> Vec<u64> {
         eventually(WAIT, || (host.spool.backlog() == 0).then_some(())).expect("all is delivered");
     }
     let begun = Instant::now();
-    web.detect(&shell);
-    let took = others.iter().zip(sessions).map(|(host, session)| host.ordered_to_kill(session) - begun);
+    web.detect(&shell, launched);
+    let took = others.iter().zip(sessions).map(|(host, session)| host.ordered_to_kill(estate, session) - begun);
     let took = took.map(|took| u64::try_from(took.as_micros()).unwrap()).collect();
     for host in [web].into_iter().chain(others) {
         host.uplink.stop();
@@ -104,8 +105,8 @@ impl Host {
         child
     }
 
-    fn detect(&self, process: &Arc<Process>) {
-        let time = now();
+    /// What it is about happened before it went on to others.
+    fn detect(&self, process: &Arc<Process>, time: Timestamp) {
         let detection = Detection {
             id: DetectionId::from_bytes(id()),
             host: self.id,
@@ -129,11 +130,14 @@ impl Host {
         self.spool.append(&Record::Detection { detection }).unwrap();
     }
 
-    fn ordered_to_kill(&self, session: ProcessKey) -> Instant {
+    fn ordered_to_kill(&self, estate: &Estate, session: ProcessKey) -> Instant {
         let end = Instant::now() + WAIT;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            let told = self.told.recv_timeout(left).expect("the order comes");
+            let Ok(told) = self.told.recv_timeout(left) else {
+                let known = ["incidents", "actions"].map(|what| estate.json(&[what]));
+                panic!("the order does not come: {known:?}\n{}", estate.logs());
+            };
             if let Downlink::Command { command, .. } = told
                 && let CommandKind::Act { action } = command.kind
             {
