@@ -93,8 +93,53 @@ fn what_nobody_answers_is_done_or_given_up_as_the_settings_say() {
     estate.start_agent().unwrap();
     assert!(victim.is_killed(), "{}", estate.logs());
     let killed = action(&estate, "applied", kills(&victim));
-    assert!(killed["decided_by"].to_string().contains("escalation: nobody answered within 10 s"), "{killed}");
+    assert!(
+        killed["decided_by"].to_string().contains("escalation: the night shift did not answer within 10 s"),
+        "{killed}"
+    );
     assert!(spared.is_alive(), "a question that was given up stays so");
+}
+
+#[test]
+fn a_question_is_handed_on_over_a_restart_and_an_answer_in_the_second_stage_counts() {
+    if !is_root() {
+        return println!("skipped: the agent needs root");
+    }
+    let marker = format!("picket-e2e-path-{}", std::process::id());
+    let mut estate = Estate::start().unwrap();
+    estate.enrol().unwrap();
+    estate.start_agent().unwrap();
+    let path = "[[autonomy.tiers]]\nname = \"all\"\nlevels = { default = \"approve\" }\n\
+                escalation = { ask = \"the night shift\", within_ms = 10_000, then = \"drop\", then_ask = [\n\
+                { ask = \"the day shift\", within_ms = 3_600_000 } ] }\n";
+    under(&estate, &marker, 2, path);
+    let mut victim = Victim::start(&marker).unwrap();
+    let asked = action(&estate, "asked", kills(&victim));
+    assert_eq!(asked["asks"]["who"], "the night shift", "{asked}");
+    estate
+        .wait("the question is written down", |estate| {
+            let kept = fs::read_to_string(estate.root().join("agent/questions")).ok()?;
+            kept.contains(&victim.pid().to_string()).then_some(())
+        })
+        .unwrap();
+    estate.kill_agent();
+    estate.start_agent().unwrap();
+    let second = estate
+        .wait("the day shift is asked", |estate| {
+            let asked = estate.json(&["actions", "--state", "asked"]).ok()?;
+            asked.as_array()?.iter().find(|one| one["asks"]["who"] == "the day shift").cloned()
+        })
+        .unwrap();
+    assert_eq!((&second["id"], &second["asks"]["stage"]), (&asked["id"], &Value::from(2)), "{second}");
+    let decided_by = second["decided_by"].to_string();
+    assert!(decided_by.contains("escalation: the night shift did not answer within 10 s"), "{second}");
+    let listed = estate.picket(&["actions", "--state", "asked"]).unwrap();
+    assert!(listed.contains("the day shift (2 of 2) until "), "{listed}");
+    assert!(victim.is_alive());
+    estate.picket(&["approve", second["id"].as_str().unwrap()]).unwrap();
+    assert!(victim.is_killed(), "{}", estate.logs());
+    let killed = action(&estate, "applied", kills(&victim));
+    assert_eq!(killed["id"], asked["id"], "{killed}");
 }
 
 #[test]

@@ -37,7 +37,7 @@ impl HostClock {
         Self::open_at(state_dir, facts::boot_prefix(), WallOffset::read())
     }
 
-    fn open_at(state_dir: &Path, boot: u32, seen: WallOffset) -> Self {
+    pub(super) fn open_at(state_dir: &Path, boot: u32, seen: WallOffset) -> Self {
         let path = state_dir.join(FILE);
         let before: Option<Kept> = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let (kept, moved_ns) = match before {

@@ -1,6 +1,7 @@
 //! Owns: containment actions as plain data: what, why, at whose word, for how long.
 //! Never: permission (that is `Authorized<Action>` in common/policy) or doing it.
 
+mod asked;
 mod kind;
 mod network;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{ActionId, BundleVersion, DetectionId, HostId, IncidentId, RuleId};
 use crate::time::Timestamp;
 
+pub use asked::Asked;
 pub use kind::{ActionKind, IsolationScope, Nature, Radius};
 pub use network::Network;
 

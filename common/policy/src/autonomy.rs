@@ -1,6 +1,7 @@
 //! Owns: how far Picket goes by itself, for each kind of action and each tier of hosts, as a bundle's settings say it.
 //! Never: judging; `autonomy/text` makes policies of it, and those decide.
 
+mod escalation;
 mod text;
 
 use std::collections::BTreeMap;
@@ -12,14 +13,10 @@ use crate::error::BundleError;
 use crate::hostnames::{self, is_named};
 use crate::limits;
 
+pub use escalation::{Escalation, Stage, Then};
+
 /// Tiers of hosts; people tell few apart.
 const TIERS_MAX: usize = 16;
-/// Who is asked, in a line of text.
-const ASKED_BYTES_MAX: usize = 200;
-/// Nobody reads what is asked and answers it in less.
-const WITHIN_MS_MIN: u64 = 10_000;
-/// The coordinator keeps a question open for a day.
-const WITHIN_MS_MAX: u64 = 24 * 3_600_000;
 /// Stands for every action that a tier does not name.
 const DEFAULT: &str = "default";
 
@@ -58,28 +55,6 @@ impl Level {
     pub const fn stage(self) -> u8 {
         self as u8
     }
-}
-
-/// What becomes of a question that nobody answers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Then {
-    /// It stays open, for a day.
-    Wait,
-    /// The host does it.
-    Act,
-    /// The host gives it up.
-    Drop,
-}
-
-/// Whom a tier's questions are for, and for how long.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Escalation {
-    /// Shown with the question: a rota, a team, a telephone.
-    pub ask: String,
-    pub within_ms: u64,
-    pub then: Then,
 }
 
 /// Hosts of one worth, and how far Picket goes on them.
@@ -174,18 +149,11 @@ fn check_tier(tier: &Tier) -> Result<(), BundleError> {
         let reason = format!("{:?} has the level act_and_escalate, and no escalation says to whom", tier.name);
         return if escalates { Err(field("tiers", reason)) } else { Ok(()) };
     };
-    limits::at_most("escalation.ask in bytes", escalation.ask.len(), ASKED_BYTES_MAX)?;
-    let reason = if !asks {
-        format!("{:?} has an escalation and no level that asks (approve, act_and_escalate)", tier.name)
-    } else if escalation.ask.trim().is_empty() || escalation.ask.chars().any(char::is_control) {
-        format!("escalation.ask of {:?} is no line of text that says who is asked", tier.name)
-    } else if !(WITHIN_MS_MIN..=WITHIN_MS_MAX).contains(&escalation.within_ms) {
-        let within = escalation.within_ms;
-        format!("escalation.within_ms of {:?}: {within} is not between {WITHIN_MS_MIN} and {WITHIN_MS_MAX}", tier.name)
-    } else {
-        return Ok(());
-    };
-    Err(field("tiers", reason))
+    if !asks {
+        let reason = format!("{:?} has an escalation and no level that asks (approve, act_and_escalate)", tier.name);
+        return Err(field("tiers", reason));
+    }
+    escalation.check(&tier.name)
 }
 
 fn field(name: &str, reason: String) -> BundleError {

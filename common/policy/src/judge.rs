@@ -199,8 +199,8 @@ impl Authority {
         }
         draft.decided_by.extend(cut);
         self.spend(&mut draft, &action, &place, &target.account, now.steady);
-        if let Some(Escalation { ask, within_ms, .. }) = escalated.filter(|_| draft.verdict == VerdictKind::ActNow) {
-            draft.decided_by.push(format!("escalation: {ask} looks at it, within {} s", within_ms / 1000));
+        if let Some(path) = escalated.filter(|_| draft.verdict == VerdictKind::ActNow) {
+            draft.decided_by.extend(path.looks());
         }
         let spare = match action.kind.nature().radius {
             Radius::Process | Radius::Tree | Radius::Service | Radius::Account => {
@@ -329,9 +329,10 @@ impl Authority {
         if lasts(action) {
             return None;
         }
-        if let Some(Escalation { within_ms, .. }) = escalated.filter(|it| it.within_ms < action.lease_ms.min(most)) {
-            action.lease_ms = *within_ms;
-            return Some(format!("lease: ends after {within_ms} ms unless it is ordered for longer"));
+        // Whoever is to look at it finds it in force: it lasts until the last one's time is over.
+        if let Some(total_ms) = escalated.map(Escalation::total_ms).filter(|total| *total < action.lease_ms.min(most)) {
+            action.lease_ms = total_ms;
+            return Some(format!("lease: ends after {total_ms} ms unless it is ordered for longer"));
         }
         if action.lease_ms > most {
             action.lease_ms = most;

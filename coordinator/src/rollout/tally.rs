@@ -22,7 +22,12 @@ pub fn told(record: &Record) -> Option<Told> {
     match record {
         Record::Detection { .. } => Some(Told::Alert),
         Record::Action { report } => {
-            let is_first = matches!(report.state, ActionState::Applied | ActionState::Asked | ActionState::Failed);
+            let is_first = match report.state {
+                ActionState::Applied | ActionState::Failed => true,
+                // The same question, asked of whoever is next.
+                ActionState::Asked => report.asked().is_none_or(|(asked, _)| asked.stage <= 1),
+                _ => false,
+            };
             let is_own = report.action.reason.principal == Principal::Agent;
             (is_first && is_own).then_some(Told::Action(report.bundle))
         }

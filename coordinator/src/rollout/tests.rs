@@ -1,7 +1,10 @@
 //! Owns: who the canaries are, what of them counts, and what the gate makes of it.
 //! Never: a coordinator or a host.
 
-use picket_model::{BundleVersion, HostId, Timestamp};
+use picket_model::{
+    Action, ActionId, ActionKind, ActionReport, ActionState, Asked, BundleVersion, HostId, Principal, Reason, Record,
+    Timestamp, VerdictKind,
+};
 use picket_policy::Group;
 use proptest::prelude::*;
 
@@ -204,6 +207,37 @@ fn a_crash_is_a_start_that_no_stop_came_before_and_acts_count_under_the_new_bund
     tally.told(Told::Action(CANDIDATE), CANDIDATE);
     tally.told(Told::Alert, CANDIDATE);
     assert_eq!((tally.figures.actions, tally.figures.alerts), (1, 1));
+}
+
+#[test]
+fn a_question_that_is_handed_on_counts_once() {
+    let told_at = |stage: u32| {
+        let asked = Asked { stage, stages: 2, within_s: 60, who: "somebody".into() };
+        let reason = Reason {
+            principal: Principal::Agent,
+            detection: None,
+            rule: None,
+            severity: 4,
+            incident: None,
+            families: 1,
+            drill: false,
+            note: String::new(),
+        };
+        let kind = ActionKind::QuarantineFile { path: "/tmp/x".into(), sha256: None };
+        let id = ActionId::from_bytes([1; 16]);
+        let report = ActionReport {
+            action: Action { id, host: host(1), kind, reason, requested: BEGUN, lease_ms: 0 },
+            state: ActionState::Asked,
+            verdict: VerdictKind::Ask,
+            bundle: CANDIDATE,
+            decided_by: vec!["autonomy.all.approve".into(), asked.to_string()],
+            time: BEGUN,
+            latency_us: 0,
+            detail: String::new(),
+        };
+        told(&Record::Action { report })
+    };
+    assert_eq!((told_at(1), told_at(2)), (Some(Told::Action(CANDIDATE)), None));
 }
 
 #[test]

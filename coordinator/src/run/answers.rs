@@ -258,6 +258,10 @@ impl Desk {
             }
         }
         map.insert("hostname".into(), json!(self.hostname(report.action.host)));
+        let asks = report.asked().map(
+            |(asked, until)| json!({"who": asked.who, "until": until, "stage": asked.stage, "stages": asked.stages}),
+        );
+        map.insert("asks".into(), json!(asks));
         Value::Object(map)
     }
 
@@ -271,6 +275,7 @@ impl Desk {
         value["rules"] = bundle.rules.iter().map(|rule| json!({"file": rule.file})).collect();
         value["budgets"] = json!(bundle.budgets);
         value["protected"] = json!(bundle.protected);
+        value["autonomy"] = json!(bundle.autonomy);
         Ok(value)
     }
 

@@ -1,6 +1,7 @@
 //! Owns: what the wiring promises: nothing lost, nothing half done, nobody speaking for another.
 //! Never: a store in memory; failures and holes are put in front of the real one.
 
+mod asked;
 mod groups;
 mod races;
 mod recovery;

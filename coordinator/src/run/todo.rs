@@ -72,7 +72,11 @@ impl Work {
 
     fn report(&mut self, report: &ActionReport, received: Timestamp) -> Follows {
         let host = report.action.host;
-        let change = rows::put_action(report, received)?;
+        // Asked of somebody else it stays the same question, which is open for a day.
+        let before =
+            self.pending.action(&*self.desk.state, report.action.id)?.filter(|_| report.state == ActionState::Asked);
+        let open = before.filter(|row| row.report.state == ActionState::Asked && row.received != Timestamp::default());
+        let change = rows::put_action(report, open.map_or(received, |row| row.received))?;
         if self.chatter.allow(host, received) {
             let detail = format!(
                 "{}: {}: {} ({} for {}; bundle {}: {})",

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use picket_model::{
     Action, ActionId, ActionKind, Detection, DetectionId, HostId, Principal, Process, Reason, RuleId, Severity,
-    Timestamp,
+    Timestamp, VerdictKind,
 };
 use picket_policy::{Authority, Families, Judgement, Proposed, Target, proposal};
 
@@ -223,7 +223,11 @@ fn judge(
 
 fn said(judgement: Judgement) -> Decided {
     let (Judgement::ActNow(_, grounds) | Judgement::Ask(_, grounds) | Judgement::OutOfScope(_, grounds)) = judgement;
-    Decided::Verdict { verdict: grounds.verdict.word(), by: grounds.decided_by }
+    let mut by = grounds.decided_by;
+    if grounds.verdict == VerdictKind::Ask {
+        by.extend(grounds.escalation.map(|path| format!("escalation: {path}")));
+    }
+    Decided::Verdict { verdict: grounds.verdict.word(), by }
 }
 
 /// What the record says of whom the act hits. Whether the process saw the host's own files is not in it.

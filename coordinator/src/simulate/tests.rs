@@ -122,3 +122,24 @@ fn the_first_process_stays_protected() {
     assert_eq!((outcome.decisions, outcome.changed), (2, 1));
     assert_eq!(outcome.listed[0].detection, second.id);
 }
+
+#[test]
+fn another_path_of_a_question_is_a_change_and_is_shown() {
+    let with = |further: &str| {
+        let settings = format!(
+            "name = \"ours\"\nlease_ms = 86_400_000\nconservative = \"ask\"\n[[autonomy.tiers]]\nname = \"all\"\n\
+             levels = {{ default = \"approve\" }}\n\
+             escalation = {{ ask = \"the night shift\", within_ms = 900_000, {further}then = \"drop\" }}\n"
+        );
+        let all = "@id(\"all\")\npermit (principal, action, resource);";
+        side(Bundle::from_texts(&settings, all).unwrap(), KILLS)
+    };
+    let longer = with("then_ask = [{ ask = \"the day shift\", within_ms = 600_000 }], ");
+    let outcome = replay(with(""), longer, &[detection(0, 1, "r")]);
+    let (word, by) = verdict(&outcome.groups[0].after);
+    assert_eq!(word, "ask");
+    assert!(
+        by.contains(&"escalation: the night shift for 900 s, then the day shift for 600 s, then drop".to_owned()),
+        "{by:?}"
+    );
+}

@@ -1,5 +1,5 @@
-//! Owns: questions that wait for a person: for whom, until when, and what becomes of one that nobody answers; kept over
-//! restarts.
+//! Owns: questions that wait for a person: for whom, until when, who is asked next, and what becomes of one that nobody
+//! answers; kept over restarts.
 //! Never: whether the host may act then; policy says that anew.
 
 use std::collections::HashMap;
@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use picket_model::{Action, ActionId, ActionReport, ActionState, FileId, Principal, Timestamp};
-use picket_policy::{Escalation, Grounds, Judgement, Level, Then};
+use picket_model::{Action, ActionId, ActionReport, ActionState, Asked, FileId, Principal, Timestamp};
+use picket_policy::{Authorized, Escalation, Grounds, Judgement, Level, Moment, Then};
 use serde::{Deserialize, Serialize};
 
-use super::{Around, Engine, Trigger, now, stated};
+use super::{Around, Engine, Trigger, stated};
+use crate::decide::{Decide, Surroundings};
 use crate::run::clock::HostClock;
 use crate::whole;
 
@@ -32,9 +33,90 @@ struct Question {
     file: Option<FileId>,
     /// By the steady date.
     asked: Timestamp,
+    /// When the time of each earlier stage was found to be over, by the same date: that of the next began then. Where the
+    /// agent was not there to ask them, people have their time all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passed: Vec<Timestamp>,
     /// Taken out once it has been gone by.
     escalation: Option<Escalation>,
     grounds: Grounds,
+}
+
+/// What follows from nobody's answer.
+enum Unanswered {
+    Told(ActionReport),
+    Act(Authorized<Action>, Grounds),
+    OutOfScope(Action, Grounds),
+}
+
+enum Due {
+    NextStage,
+    /// The last one on the path has let it go by.
+    End(Escalation),
+}
+
+impl Question {
+    fn is_over(&self, now: Timestamp) -> bool {
+        let began = self.passed.last().copied().unwrap_or(self.asked);
+        let stage = self.escalation.as_ref().and_then(|path| path.stages().nth(self.passed.len()));
+        stage.is_some_and(|(_, within_ms)| now.millis_since(began) >= within_ms)
+    }
+
+    /// None where it goes on waiting; each due comes once.
+    fn due(&mut self, now: Timestamp) -> Option<Due> {
+        if !self.is_over(now) {
+            return None;
+        }
+        let path = self.escalation.as_ref()?;
+        if self.passed.len() < path.then_ask.len() {
+            self.passed.push(now);
+            return Some(Due::NextStage);
+        }
+        if path.then == Then::Wait {
+            return None;
+        }
+        self.escalation.take().map(Due::End)
+    }
+
+    /// As it is told whenever somebody is asked.
+    fn stated(&self, now: Moment) -> ActionReport {
+        let mut grounds = self.grounds.clone();
+        let detail = match &self.escalation {
+            None => "waits for a person".to_owned(),
+            Some(path) => {
+                grounds.decided_by.extend(gone_by(path, self.passed.len()));
+                grounds.decided_by.extend(asked_now(path, self.passed.len()).map(|asked| asked.to_string()));
+                waits(path, self.passed.len(), now.wall)
+            }
+        };
+        stated(self.action.clone(), ActionState::Asked, grounds, detail)
+    }
+}
+
+/// Which stages have let it go by, in the words of the record.
+fn gone_by(path: &Escalation, stages: usize) -> impl Iterator<Item = String> {
+    path.stages()
+        .take(stages)
+        .map(|(ask, within_ms)| format!("escalation: {ask} did not answer within {} s", within_ms / 1000))
+}
+
+fn asked_now(path: &Escalation, passed: usize) -> Option<Asked> {
+    let (who, within_ms) = path.stages().nth(passed)?;
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let (stage, stages) = (number(passed + 1), number(1 + path.then_ask.len()));
+    Some(Asked { stage, stages, within_s: within_ms / 1000, who: who.to_owned() })
+}
+
+fn waits(path: &Escalation, passed: usize, now: Timestamp) -> String {
+    let mut stages = path.stages().skip(passed);
+    let Some((ask, within_ms)) = stages.next() else { return "waits for a person".to_owned() };
+    let until = now.plus_millis(within_ms);
+    match (stages.next(), path.then) {
+        (Some((next, _)), _) => format!("waits for {ask} until {until}; then {next} is asked"),
+        (None, Then::Wait) => format!("waits for {ask}, who should answer before {until}"),
+        (None, Then::Act) => format!("waits for {ask} until {until}; then it is done"),
+        (None, Then::Drop) => format!("waits for {ask} until {until}; then it is given up"),
+    }
 }
 
 pub struct Questions {
@@ -59,7 +141,9 @@ impl Questions {
         };
         kept.truncate(ASKED_MAX);
         for question in &mut kept {
-            question.asked = question.asked.moved(clock.moved_ns());
+            for time in std::iter::once(&mut question.asked).chain(&mut question.passed) {
+                *time = time.moved(clock.moved_ns());
+            }
         }
         let open = kept.into_iter().map(|question| (question.action.id, question)).collect();
         let mut questions = Self { path, open, is_changed: clock.moved_ns() != 0 };
@@ -92,50 +176,80 @@ impl Questions {
         Some((question.action, question.file))
     }
 
-    fn put(&mut self, action: &Action, file: Option<FileId>, grounds: &Grounds, asked: Timestamp) {
+    /// It is told whether or not there is room for it.
+    fn put(&mut self, action: Action, file: Option<FileId>, grounds: Grounds, asked: Moment) -> ActionReport {
+        let escalation = grounds.escalation.clone();
+        let question = Question { action, file, asked: asked.steady, passed: Vec::new(), escalation, grounds };
+        let report = question.stated(asked);
         if self.open.len() >= ASKED_MAX {
-            self.forget_old(asked);
+            self.forget_old(asked.steady);
         }
         if self.open.len() < ASKED_MAX {
-            let escalation = grounds.escalation.clone();
-            let question = Question { action: action.clone(), file, asked, escalation, grounds: grounds.clone() };
-            self.open.insert(action.id, question);
+            self.open.insert(question.action.id, question);
             self.is_changed = true;
         }
+        report
     }
 
-    /// Those whose time is over; each comes once.
-    fn overdue(&mut self, now: Timestamp) -> Vec<(ActionId, Escalation)> {
-        let over = |question: &Question, escalation: &Escalation| {
-            escalation.then != Then::Wait && now.millis_since(question.asked) >= escalation.within_ms
-        };
-        let due: Vec<_> = self
-            .open
-            .iter_mut()
-            .filter(|(_, question)| question.escalation.as_ref().is_some_and(|it| over(question, it)))
-            .filter_map(|(id, question)| Some((*id, question.escalation.take()?)))
-            .collect();
+    /// Those for which somebody's time is over.
+    fn overdue(&mut self, now: Timestamp) -> Vec<(ActionId, Due)> {
+        let of = |(id, question): (&ActionId, &mut Question)| Some((*id, question.due(now)?));
+        let due: Vec<_> = self.open.iter_mut().filter_map(of).collect();
         self.is_changed |= !due.is_empty();
         due
+    }
+
+    /// Asks whoever is next, and settles what nobody on the path has answered.
+    fn go_on(&mut self, decide: &mut Decide, around: &dyn Surroundings, now: Moment) -> Vec<Unanswered> {
+        let due = self.overdue(now.steady);
+        due.into_iter()
+            .filter_map(|(id, due)| match due {
+                Due::NextStage => Some(Unanswered::Told(self.open.get(&id)?.stated(now))),
+                Due::End(path) => self.end(id, &path, decide, around, now),
+            })
+            .collect()
+    }
+
+    fn end(
+        &mut self,
+        id: ActionId,
+        path: &Escalation,
+        decide: &mut Decide,
+        around: &dyn Surroundings,
+        now: Moment,
+    ) -> Option<Unanswered> {
+        let Question { action, mut grounds, asked, .. } = self.open.get(&id)?.clone();
+        let words = gone_by(path, usize::MAX);
+        let nobody = format!("nobody answered within {} s", path.total_ms() / 1000);
+        if path.then == Then::Drop {
+            self.take(id);
+            grounds.decided_by.extend(words);
+            let detail = format!("given up: {nobody}");
+            return Some(Unanswered::Told(stated(action, ActionState::Refused, grounds, detail)));
+        }
+        Some(match decide.on_silence(action, now.steady.millis_since(asked), around, now)? {
+            Judgement::ActNow(action, mut grounds) => {
+                grounds.decided_by.extend(words);
+                Unanswered::Act(action, grounds)
+            }
+            Judgement::Ask(action, mut grounds) => {
+                let by = grounds.decided_by.join(", ");
+                let detail = format!("waits for a person: {nobody}, and policy does not let the host act ({by})");
+                grounds.decided_by.extend(words);
+                Unanswered::Told(stated(action, ActionState::Asked, grounds, detail))
+            }
+            Judgement::OutOfScope(action, grounds) => {
+                self.take(id);
+                Unanswered::OutOfScope(action, grounds)
+            }
+        })
     }
 }
 
 impl Engine {
     pub(super) fn ask(&mut self, action: Action, grounds: Grounds, trigger: Option<Trigger>) -> ActionReport {
-        let asked = self.clock.steady_now();
-        self.questions.put(&action, trigger.and_then(|trigger| trigger.file), &grounds, asked);
-        let detail = match &grounds.escalation {
-            None => "waits for a person".to_owned(),
-            Some(Escalation { ask, within_ms, then }) => {
-                let until = now().plus_millis(*within_ms);
-                match then {
-                    Then::Wait => format!("waits for {ask}, who should answer before {until}"),
-                    Then::Act => format!("waits for {ask} until {until}; then it is done"),
-                    Then::Drop => format!("waits for {ask} until {until}; then it is given up"),
-                }
-            }
-        };
-        let report = stated(action, ActionState::Asked, grounds, detail);
+        let file = trigger.and_then(|trigger| trigger.file);
+        let report = self.questions.put(action, file, grounds, self.clock.now());
         self.report(report.clone());
         report
     }
@@ -157,33 +271,12 @@ impl Engine {
 
     /// Questions that nobody answered in time.
     pub(super) fn unanswered(&mut self) {
-        let moment = self.clock.now();
-        for (id, escalation) in self.questions.overdue(moment.steady) {
-            let Some(question) = self.questions.open.get(&id) else { continue };
-            let (action, grounds) = (question.action.clone(), question.grounds.clone());
-            let waited_ms = moment.steady.millis_since(question.asked);
-            let nobody = format!("nobody answered within {} s", escalation.within_ms / 1000);
-            if escalation.then == Then::Drop {
-                self.questions.take(id);
-                self.report(stated(action, ActionState::Refused, grounds, format!("given up: {nobody}")));
-                continue;
-            }
-            let around = Around(&self.normalizer, &self.system_files);
-            match self.decide.on_silence(action.clone(), waited_ms, &around, moment) {
-                Some(Judgement::ActNow(action, mut grounds)) => {
-                    grounds.decided_by.push(format!("escalation: {nobody}"));
-                    self.act(action, grounds, None);
-                }
-                Some(Judgement::Ask(action, grounds)) => {
-                    let by = grounds.decided_by.join(", ");
-                    let detail = format!("waits for a person: {nobody}, and policy does not let the host act ({by})");
-                    self.report(stated(action, ActionState::Asked, grounds, detail));
-                }
-                Some(Judgement::OutOfScope(action, grounds)) => {
-                    self.questions.take(id);
-                    self.refuse(action, grounds);
-                }
-                None => {}
+        let around = Around(&self.normalizer, &self.system_files);
+        for unanswered in self.questions.go_on(&mut self.decide, &around, self.clock.now()) {
+            match unanswered {
+                Unanswered::Told(report) => self.report(report),
+                Unanswered::Act(action, grounds) => drop(self.act(action, grounds, None)),
+                Unanswered::OutOfScope(action, grounds) => drop(self.refuse(action, grounds)),
             }
         }
     }

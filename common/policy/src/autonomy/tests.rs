@@ -146,6 +146,43 @@ fn what_nobody_answers_is_done_only_where_and_when_the_settings_say_so() {
     assert_eq!(after("db-1", "isolate_host", 20 * HOUR_MS), VerdictKind::OutOfScope);
 }
 
+/// Like `desk` in the matrix, by way of two more.
+fn path() -> String {
+    MATRIX.replace(
+        "within_ms = 900_000, then = \"act\"",
+        "within_ms = 900_000, then = \"act\", then_ask = [\n  { ask = \"the second line\", within_ms = 600_000 },\n  \
+         { ask = \"the head of operations\", within_ms = 300_000 },\n]",
+    )
+}
+
+#[test]
+fn along_a_path_nothing_is_done_before_everybody_had_their_time() {
+    let mut authority = authority(&path(), ALL);
+    let mut after = |word: &str, ms: u64| {
+        said(authority.judge_unanswered(action(word, Principal::Agent), &on("pc-1"), ms, NOW.plus_millis(ms))).1
+    };
+    for early in [900_000, 1_500_000, 1_799_999] {
+        assert_eq!(after("isolate_host", early).verdict, VerdictKind::Ask);
+    }
+    assert_eq!(after("isolate_host", 1_800_000).verdict, VerdictKind::ActNow);
+}
+
+#[test]
+fn what_is_done_and_escalated_along_a_path_holds_until_the_last_has_looked() {
+    let mut authority = authority(&path(), ALL);
+    let (done, grounds) = said(authority.judge(action("quarantine_file", Principal::Agent), &on("pc-1"), NOW));
+    assert_eq!(done.unwrap().lease_ms, 1_800_000);
+    let looks: Vec<&str> = grounds.decided_by.iter().filter_map(|by| by.strip_prefix("escalation: ")).collect();
+    assert_eq!(
+        looks,
+        [
+            "the night shift looks at it, within 900 s",
+            "then the second line looks at it, within 600 s",
+            "then the head of operations looks at it, within 300 s",
+        ]
+    );
+}
+
 #[test]
 fn what_is_done_and_escalated_ends_when_nobody_orders_it_for_longer() {
     let mut authority = authority(MATRIX, ALL);
@@ -192,6 +229,13 @@ fn settings_that_nothing_would_honour_are_refused() {
     check(&escalation("ask = \" \", within_ms = 60_000, then = \"act\""), "says who is asked");
     check(&escalation("ask = \"x\", within_ms = 9_999, then = \"act\""), "9999 is not between 10000");
     check(&escalation("ask = \"x\", within_ms = 60_000, then = \"shout\""), "unknown variant `shout`");
+    let further =
+        |stages: &str| escalation(&format!("ask = \"x\", within_ms = 60_000, then = \"act\", then_ask = [{stages}]"));
+    check(&further("{ ask = \"y\" }"), "missing field `within_ms`");
+    check(&further("{ ask = \"\", within_ms = 60_000 }"), "escalation.then_ask[0].ask");
+    check(&further("{ ask = \"y\", within_ms = 1 }"), "escalation.then_ask[0].within_ms");
+    check(&further("{ ask = \"y\", within_ms = 86_400_000 }"), "take 86460000 ms together, at most 86400000");
+    check(&further(&"{ ask = \"y\", within_ms = 60_000 },".repeat(8)), "the stages of an escalation: 9");
     check("[autonomy]\naprove_everything = true", "unknown field `aprove_everything`");
     let many: String =
         (0..17).map(|at| format!("[[autonomy.tiers]]\nname = \"t{at}\"\nhosts = [\"h{at}\"]\n")).collect();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use picket_model::ActionKind;
 
-use super::{Autonomy, Level, Then, Tier};
+use super::{Autonomy, Escalation, Level, Then, Tier};
 
 impl Autonomy {
     /// Nothing where nothing is set.
@@ -49,11 +49,11 @@ fn tier_at(text: &mut String, tier: &Tier, level: Level) {
             let then = escalation.filter(|escalation| escalation.then == Then::Act);
             (
                 "@verdict(\"ask\")\n",
-                then.map_or_else(String::new, |it| format!(" && context.waited_ms < {}", it.within_ms)),
+                then.map_or_else(String::new, |it| format!(" && context.waited_ms < {}", it.total_ms())),
             )
         }
         Level::ActAndEscalate => {
-            let within = escalation.map_or(0, |escalation| escalation.within_ms);
+            let within = escalation.map_or(0, Escalation::total_ms);
             ("@verdict(\"ask\")\n", format!(" && context.undoable && context.lease_ms > {within}"))
         }
     };

@@ -43,9 +43,15 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 pub fn table(actions: &[Value]) -> Table {
-    let mut table = Table::new(&["ID", "TIME (UTC)", "HOST", "STATE", "ACTION", "TARGET", "BY", "RULE", "DETAIL"]);
+    // Whoever is on a rota looks for their own name; most lists ask nobody.
+    let asking = actions.iter().any(|action| value::find(action, "/asks").is_some());
+    let mut headings = vec!["ID", "TIME (UTC)", "HOST", "STATE", "ACTION", "TARGET", "BY", "RULE", "DETAIL"];
+    if asking {
+        headings.insert(4, "ASKS");
+    }
+    let mut table = Table::new(&headings);
     for action in actions {
-        table.row([
+        let mut row = vec![
             value::short(action, "/id"),
             value::time(action, "/time"),
             value::text(action, "/hostname"),
@@ -55,9 +61,23 @@ pub fn table(actions: &[Value]) -> Table {
             by(action),
             value::text(action, "/reason/rule"),
             value::text(action, "/detail"),
-        ]);
+        ];
+        if asking {
+            row.insert(4, asks(action));
+        }
+        table.row(row);
     }
     table
+}
+
+/// `the day shift (2 of 3) until 2026-11-24 08:31:23`: whose time it is, of a question along a path.
+fn asks(action: &Value) -> String {
+    let Some(asks) = value::find(action, "/asks") else { return "-".to_owned() };
+    let of = match value::number(asks, "/stages") {
+        0 | 1 => String::new(),
+        stages => format!(" ({} of {stages})", value::text(asks, "/stage")),
+    };
+    format!("{}{of} until {}", value::text(asks, "/who"), value::time(asks, "/until"))
 }
 
 pub fn target(action: &Value) -> String {
@@ -97,7 +117,17 @@ mod tests {
     use picket_model::{ActionKind, IsolationScope, ProcessKey};
     use serde_json::json;
 
-    use super::target;
+    use super::{table, target};
+
+    #[test]
+    fn a_list_with_questions_says_who_is_asked_until_when() {
+        let asks = json!({"who": "the day shift", "until": 1_764_000_000_000_000_000_u64, "stage": 2, "stages": 3});
+        let asked = json!({"id": "a", "state": "asked", "asks": asks});
+        let done = json!({"id": "b", "state": "applied", "asks": null});
+        let both = table(&[asked, done.clone()]).render(None);
+        assert!(both.contains("ASKS") && both.contains("the day shift (2 of 3) until 2025-11-24 16:00:00"), "{both}");
+        assert!(!table(&[done]).render(None).contains("ASKS"));
+    }
 
     /// Written against the model itself, so that a changed field shows here.
     #[test]

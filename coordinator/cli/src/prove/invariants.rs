@@ -229,12 +229,13 @@ fn level(tier: &Tier, word: &'static str) -> Option<Invariant> {
     let elsewhere = format!("context.tier != {:?}", tier.name);
     let (bound, condition) = match (tier.level(word), &tier.escalation) {
         (Level::Observe | Level::Suggest, _) => ((Who::Picket, Of::Permitting), elsewhere),
-        (Level::Approve, Some(Escalation { within_ms, then: Then::Act, .. })) => {
-            (ALONE, format!("{elsewhere} || context.waited_ms >= {within_ms}"))
+        // Only once everybody on the path had their time.
+        (Level::Approve, Some(path @ Escalation { then: Then::Act, .. })) => {
+            (ALONE, format!("{elsewhere} || context.waited_ms >= {}", path.total_ms()))
         }
         (Level::Approve, _) => (ALONE, elsewhere),
-        (Level::ActAndEscalate, Some(Escalation { within_ms, .. })) => {
-            (ALONE, format!("{elsewhere} || !context.undoable || context.lease_ms <= {within_ms}"))
+        (Level::ActAndEscalate, Some(path)) => {
+            (ALONE, format!("{elsewhere} || !context.undoable || context.lease_ms <= {}", path.total_ms()))
         }
         (Level::Act | Level::ActAndEscalate, _) => return None,
     };

@@ -165,10 +165,15 @@ levels = { quarantine_file = "act_and_escalate" }
 escalation = { ask = "the day shift", within_ms = 600_000, then = "wait" }
 "#;
 
+/// The matrix with a second stage in both paths.
+fn longer() -> String {
+    MATRIX.replace("then = ", "then_ask = [{ ask = \"the head of operations\", within_ms = 300_000 }], then = ")
+}
+
 #[test]
 fn the_matrix_of_a_bundle_is_kept_whatever_its_author_permits() {
     let text = "@id(\"ours.all\")\npermit (principal, action, resource);\n";
-    for settings in [MATRIX.to_owned(), MATRIX.replace("= false", "= true")] {
+    for settings in [MATRIX.to_owned(), MATRIX.replace("= false", "= true"), longer()] {
         let bundle = Bundle::from_texts(&settings, text).unwrap();
         let proof = prove(&bundle).unwrap_or_else(|error| panic!("{error}"));
         let shown: Vec<String> = proof.violations.iter().map(ToString::to_string).collect();
@@ -201,4 +206,20 @@ fn a_matrix_that_the_policies_do_not_keep_is_found() {
     let asks = "@id(\"asks\")\n@verdict(\"ask\")\npermit (principal is Picket::Agent, action == Picket::Action::\"isolate_host\", resource)\n\
                 when { context.tier == \"vital\" };";
     assert_eq!(broken(asks, "autonomy").what, "may be done or asked for");
+}
+
+/// A promise of two stages is not kept by policies that wait for the first alone.
+#[test]
+fn policies_that_cut_a_path_short_are_found() {
+    let text = "@id(\"ours.all\")\npermit (principal, action, resource);\n";
+    let broken = |before: &str, after: &str| {
+        let promised = Bundle::from_texts(&longer(), text).unwrap();
+        assert!(promised.policies.contains(after), "{}", promised.policies);
+        let policies = promised.policies.replace(after, before);
+        violations(&Bundle { policies, ..promised }).into_iter().find(|one| one.invariant == "autonomy").unwrap()
+    };
+    let early = broken("context.waited_ms < 900000", "context.waited_ms < 1200000");
+    assert!(early.facts.contains(&("tier", "\"vital\"".to_owned())), "{early}");
+    let long = broken("context.lease_ms > 900001", "context.lease_ms > 900000");
+    assert!(long.facts.contains(&("tier", "\"other\"".to_owned())), "{long}");
 }

@@ -3,6 +3,8 @@ use picket_model::{ActionKind, BundleVersion, HostId, ProcessKey, Reason, Verdic
 use super::*;
 use crate::run::clock::HostClock;
 
+mod paths;
+
 fn action(id: u8) -> Action {
     let reason = Reason {
         principal: Principal::Agent,
@@ -20,7 +22,7 @@ fn action(id: u8) -> Action {
         host: HostId::from_bytes([1; 16]),
         kind: ActionKind::KillTree { target },
         reason,
-        requested: now(),
+        requested: Timestamp(1),
         lease_ms: 0,
     }
 }
@@ -32,7 +34,12 @@ fn grounds() -> Grounds {
         decided_by: vec!["autonomy.all.approve".into()],
         spare: Vec::new(),
         level: Some(Level::Approve),
-        escalation: Some(Escalation { ask: "the night shift".into(), within_ms: 60_000, then: Then::Act }),
+        escalation: Some(Escalation {
+            ask: "the night shift".into(),
+            within_ms: 60_000,
+            then_ask: Vec::new(),
+            then: Then::Act,
+        }),
     }
 }
 
@@ -44,7 +51,7 @@ fn open_questions_outlive_the_agent_with_their_file_and_their_time() {
     let file = Some(FileId { dev: 7, ino: 9 });
     let mut questions = Questions::recall(dir.path(), &clock);
     for id in 1..=3 {
-        questions.put(&action(id), file, &grounds(), asked);
+        questions.put(action(id), file, grounds(), asked.into());
     }
     questions.take(ActionId::from_bytes([2; 16])).unwrap();
     questions.keep();
@@ -69,11 +76,11 @@ fn old_questions_make_room_and_damage_forgets_them_all() {
     let mut questions = Questions::recall(dir.path(), &clock);
     for id in 0..u128::try_from(ASKED_MAX).unwrap() {
         let action = Action { id: ActionId::from_bytes((id + 1).to_be_bytes()), ..action(1) };
-        questions.put(&action, None, &grounds(), asked);
+        questions.put(action, None, grounds(), asked.into());
     }
-    questions.put(&action(200), None, &grounds(), asked);
+    questions.put(action(200), None, grounds(), asked.into());
     assert!(questions.take(action(200).id).is_none(), "there is no room");
-    questions.put(&action(200), None, &grounds(), asked.plus_millis(OPEN_MS_MAX));
+    questions.put(action(200), None, grounds(), asked.plus_millis(OPEN_MS_MAX).into());
     assert_eq!(questions.open.len(), 1, "a day later nobody takes an answer to the others");
     questions.keep();
     std::fs::write(dir.path().join(FILE), "[{").unwrap();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use picket_policy::{Bundle, written};
 use serde_json::{Value, json};
 
-use super::candidate;
+use super::{candidate, show as in_force};
 use crate::Context;
 use crate::failure::Failure;
 use crate::prove::{Proof, ProveError, Violation, prove};
@@ -35,6 +35,9 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         for (at, line) in bundle.policies.lines().enumerate() {
             context.output.line(&format!("{:>5}  {}", at + 1, printable(line)))?;
         }
+    }
+    if !context.output.json() {
+        in_force::paths(&bundle.autonomy).iter().try_for_each(|path| context.output.line(path))?;
     }
     if args.unproved {
         return unproved(&bundle, context);

@@ -117,6 +117,14 @@ fn settings(before: &Bundle, after: &Bundle) -> Result<Vec<Setting>, Failure> {
         if let Value::Object(fields) = &mut json {
             fields.retain(|name, _| !APART.contains(&name.as_str()));
         }
+        // A path is read as a whole.
+        for (at, tier) in bundle.autonomy.tiers.iter().enumerate() {
+            if let (Some(path), Some(shown)) =
+                (&tier.escalation, json.pointer_mut(&format!("/autonomy/tiers/{at}/escalation")))
+            {
+                *shown = Value::from(path.to_string());
+            }
+        }
         let mut flat = BTreeMap::new();
         flatten(String::new(), &json, &mut flat);
         Ok(flat)
@@ -232,6 +240,27 @@ mod tests {
                 "  new: new.yml",
                 "indicators of domains",
                 "  new: bad.example",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_path_of_escalation_is_told_in_one_line() {
+        let with = |further: &str| {
+            let settings = format!(
+                "name = \"ours\"\nlease_ms = 86_400_000\nconservative = \"ask\"\n[[autonomy.tiers]]\nname = \"all\"\n\
+                 levels = {{ default = \"approve\" }}\n\
+                 escalation = {{ ask = \"the night shift\", within_ms = 900_000, {further}then = \"drop\" }}\n"
+            );
+            Bundle::from_texts(&settings, "").unwrap()
+        };
+        let longer = with("then_ask = [{ ask = \"the day shift\", within_ms = 600_000 }], ");
+        assert_eq!(
+            lines(&with(""), &longer),
+            [
+                "settings",
+                "  autonomy.tiers.all.escalation: the night shift for 900 s, then drop before, \
+                 the night shift for 900 s, then the day shift for 600 s, then drop after"
             ]
         );
     }

@@ -1,6 +1,8 @@
 //! Owns: `picket policy show`: the bundle in force.
 //! Never: changing it.
 
+use picket_policy::{Autonomy, Tier};
+
 use crate::Context;
 use crate::exceptions;
 use crate::failure::Failure;
@@ -42,7 +44,20 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     ] {
         context.output.line(&format!("{name:<10} {}", printable(&text)))?;
     }
+    // A newer coordinator may know of settings that this command does not.
+    let autonomy = value::find(bundle, "/autonomy").cloned().unwrap_or_default();
+    let autonomy: Autonomy = serde_json::from_value(autonomy).unwrap_or_default();
+    paths(&autonomy).iter().try_for_each(|path| context.output.line(path))?;
     exceptions::ended(bundle).iter().try_for_each(|told| context.output.line(told))
+}
+
+/// Who is asked on each tier, one after the other, and what follows when nobody answers.
+pub fn paths(autonomy: &Autonomy) -> Vec<String> {
+    let path = |tier: &Tier| {
+        let told = format!("tier {} asks {}", tier.name, tier.escalation.as_ref()?);
+        Some(format!("{:<10} {}", "escalation", printable(&told)))
+    };
+    autonomy.tiers.iter().filter_map(path).collect()
 }
 
 fn count(rules: &serde_json::Value) -> String {

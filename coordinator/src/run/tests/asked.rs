@@ -1,0 +1,60 @@
+//! Owns: a question that its host asks of one after the other, as the coordinator shows it and takes its answer.
+//! Never: whose turn it is; the host says that.
+
+use picket_model::*;
+use picket_wire::encode_record;
+
+use super::super::desk::now;
+use super::super::rows;
+use super::world::{ACTION, ONE, World, report};
+use crate::api::Filter;
+use crate::identity::add_host;
+use crate::store::EventLog;
+
+fn asked(stage: u32, who: &str, time: Timestamp) -> Record {
+    let mut report = report(ONE, ActionState::Asked, time);
+    report.decided_by =
+        vec!["autonomy.all.approve".into(), Asked { stage, stages: 2, within_s: 900, who: who.into() }.to_string()];
+    Record::Action { report }
+}
+
+fn shown(world: &World) -> serde_json::Value {
+    let filter = serde_json::from_value::<Filter>(serde_json::json!({"state": "asked"})).unwrap();
+    let actions = world.desk.say_actions(&filter).unwrap()["actions"].clone();
+    assert_eq!(actions.as_array().unwrap().len(), 1, "one question: {actions}");
+    actions[0]["asks"].clone()
+}
+
+#[test]
+fn a_question_names_whose_turn_it_is_and_whoever_answers_at_any_stage_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    add_host(&*world.front, ONE, &HostFacts::default(), now()).unwrap();
+    let first = now();
+    world.tell(ONE, &[asked(1, "the night shift", first)]);
+    world.settle();
+    let (who, until) = (shown(&world)["who"].clone(), shown(&world)["until"].clone());
+    assert_eq!((who, until), ("the night shift".into(), first.plus_millis(900_000).0.into()));
+    world.tell(ONE, &[asked(2, "the day shift", first.plus_millis(900_000))]);
+    world.settle();
+    let shown = shown(&world);
+    assert_eq!((&shown["who"], &shown["stage"], &shown["stages"]), (&"the day shift".into(), &2.into(), &2.into()));
+    assert_eq!(world.lines("asked").len(), 2, "each turn is on record");
+
+    let answer = world.desk.order_approve("ada", ACTION, "").unwrap();
+    assert!(answer["asks"].is_null(), "{answer}");
+    assert_eq!(rows::commands_of(&*world.front, ONE).unwrap().len(), 1);
+}
+
+#[test]
+fn asked_of_the_next_a_question_is_as_old_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    add_host(&*world.front, ONE, &HostFacts::default(), now()).unwrap();
+    let then = Timestamp(now().0 - 25 * 3_600_000_000_000);
+    world.front.append(ONE, then, 1, Lane::Urgent, 1, &[encode_record(&asked(1, "the night shift", then))]).unwrap();
+    world.tell(ONE, &[asked(2, "the day shift", now())]);
+    world.settle();
+    let refused = world.desk.order_approve("ada", ACTION, "").unwrap_err();
+    assert!(refused.message.contains("the question expired"), "{}", refused.message);
+}
