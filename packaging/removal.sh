@@ -44,9 +44,10 @@ stop_process() {
 
 state_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f1; }
 
-# What an agent that was killed leaves for its next life, by its state directory $1.
+# What an agent leaves for its next life, or to block domains without it, by its state directory $1.
 remove_pin() {
-    rm -f "/sys/fs/bpf/picket/$(printf %s "$1" | tr -c 'A-Za-z0-9' _)"
+    pin=/sys/fs/bpf/picket/$(printf %s "$1" | tr -c 'A-Za-z0-9' _)
+    rm -f "$pin" "${pin}_domains" "${pin}_domains_new"
     rmdir /sys/fs/bpf/picket 2>/dev/null || true
 }
 

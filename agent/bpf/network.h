@@ -6,11 +6,11 @@
 
 #include "record.h"
 #include "numbers.h"
+#include "packet.h"
 
 #define AF_INET 2
 #define AF_INET6 10
 #define AF_UNIX 1
-#define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
 enum { STATE_ESTABLISHED = 1, STATE_SYN_SENT = 2, STATE_CLOSE = 7, STATE_LISTEN = 10 };
 

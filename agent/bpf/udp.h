@@ -7,12 +7,6 @@
 
 #include "network.h"
 
-#define IPPROTO_UDP 17
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define UDP_HEADER 8
-/* Extension headers before UDP; real packets have none or one. */
-#define EXTENSIONS_MAX 4
 /* New peers that one socket may tell of in a second: a resolver or a scan has thousands, and the first say enough. */
 #define PEERS_PER_SECOND 64
 #define SECOND 1000000000ULL
@@ -160,40 +154,17 @@ int on_post_bind6(struct bpf_sock *ctx)
 	return bound(ctx, &d);
 }
 
-/* Where the UDP header begins; 0 for anything that is not UDP. TCP leaves at the first byte that says so. */
-static __always_inline __u32 udp_header(struct __sk_buff *skb)
+/* TCP leaves at the first byte that says so. */
+static __always_inline bool only_udp(__u8 protocol)
 {
-	__u8 head[40];
-	if (skb->protocol == __builtin_bswap16(ETHERTYPE_IPV4)) {
-		if (bpf_skb_load_bytes(skb, 0, head, 20) || head[9] != IPPROTO_UDP)
-			return 0;
-		/* Of a fragment, only the first has the header. */
-		if ((head[6] & 0x1f) | head[7])
-			return 0;
-		return (head[0] & 15) * 4;
-	}
-	if (skb->protocol != __builtin_bswap16(ETHERTYPE_IPV6) || bpf_skb_load_bytes(skb, 6, head, 1))
-		return 0;
-	__u32 at = 40;
-	__u8 next = head[0];
-	for (int i = 0; i <= EXTENSIONS_MAX; i++) {
-		if (next == IPPROTO_UDP)
-			return at;
-		/* hop-by-hop, routing, fragment, destination */
-		if (next != 0 && next != 43 && next != 44 && next != 60)
-			return 0;
-		if (bpf_skb_load_bytes(skb, at, head, 2))
-			return 0;
-		at += next == 44 ? 8 : (head[1] + 1) * 8;
-		next = head[0];
-	}
-	return 0;
+	return protocol == IPPROTO_UDP;
 }
 
 static __always_inline bool read_datagram(struct __sk_buff *skb, struct datagram *d, bool out)
 {
 	__be16 ports[2];
-	__u32 at = udp_header(skb);
+	__u8 protocol;
+	__u32 at = transport_header(skb, only_udp, &protocol);
 	if (!at || bpf_skb_load_bytes(skb, at, ports, 4))
 		return false;
 	bool v4 = skb->protocol == __builtin_bswap16(ETHERTYPE_IPV4);

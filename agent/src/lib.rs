@@ -10,6 +10,7 @@ pub mod detect;
 pub mod digest;
 pub mod facts;
 pub mod normalize;
+pub mod pins;
 pub mod procfs;
 pub mod report;
 mod room;

@@ -3,6 +3,7 @@
 
 mod bundles;
 mod clock;
+mod contained;
 mod engine;
 mod hunt;
 mod ids;

@@ -15,6 +15,7 @@ use crate::sys::clock::{self, WallOffset};
 
 mod afterwards;
 pub mod block_address;
+pub mod block_domain;
 pub mod cut_connection;
 pub mod deny_execution;
 pub mod disable_unit;
@@ -50,6 +51,7 @@ pub use deny_execution::ExecDeny;
 pub use options::ContainOptions;
 
 use block_address::Blocks;
+use block_domain::Domains;
 use deny_execution::Denials;
 use evidence::Evidence;
 use journal::JournalError;
@@ -104,11 +106,25 @@ impl Containment {
         let ContainOptions { steady, moved_ns, .. } = options;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"), moved_ns, steady.now())?;
         let denials = Denials::new(deny, options.exec_filesystems);
-        let ContainOptions { coordinators, isolation, boot, network, root, .. } = options;
+        let ContainOptions { coordinators, coordinator_names, isolation, boot, network, root, .. } = options;
         let blocks = Blocks::new(network.clone());
-        let steps = Steps { vault, evidence, denials, blocks, coordinators, isolation, network, boot, root };
+        let domains = Domains::new(network.clone(), options.control_group, &options.state_dir);
+        let steps = Steps {
+            vault,
+            evidence,
+            denials,
+            blocks,
+            domains,
+            coordinators,
+            coordinator_names,
+            isolation,
+            network,
+            boot,
+            root,
+        };
         let mut containment = Self { ledger, steps, steady, again: HashMap::new() };
         let reports = containment.recover(cut_short);
+        containment.steps.domains.settle();
         Ok((containment, reports))
     }
 
@@ -220,6 +236,7 @@ impl Containment {
                 | ActionKind::FreezeGroup { .. }
                 | ActionKind::BlockAddress { .. }
                 | ActionKind::DisableUnit { .. }
+                | ActionKind::BlockDomain { .. }
         ) {
             return None;
         }

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use picket_model::action::IsolationScope;
+use picket_model::action::{Domain, IsolationScope};
 use picket_policy::Isolation;
 
 use super::vault;
@@ -17,6 +17,8 @@ pub struct ContainOptions {
     pub state_dir: PathBuf,
     /// Stay reachable during an isolation.
     pub coordinators: Vec<SocketAddr>,
+    /// By these the coordinators are found, where not by an address: they are never blocked.
+    pub coordinator_names: Vec<Domain>,
     /// What an isolation leaves reachable beside them.
     pub isolation: Isolation,
     /// This boot as process keys name it.
@@ -31,6 +33,8 @@ pub struct ContainOptions {
     pub exec_filesystems: Option<Vec<PathBuf>>,
     /// The network in which addresses are blocked and connections are cut: the host's, where no test says otherwise.
     pub network: IsolationScope,
+    /// The control group whose questions for names are dropped: everybody's, where no test says otherwise.
+    pub control_group: Option<PathBuf>,
     /// Where the host's file system begins: `/`, where no test says otherwise.
     pub root: PathBuf,
 }
@@ -41,9 +45,11 @@ impl ContainOptions {
         let (vault_bytes_max, root) = (vault::VAULT_BYTES_MAX, PathBuf::from("/"));
         let (isolation, exec_filesystems, network) = (Isolation::default(), None, IsolationScope::Host);
         let (steady, moved_ns) = (WallOffset::read(), 0);
+        let (coordinator_names, control_group) = (Vec::new(), None);
         Self {
             state_dir,
             coordinators,
+            coordinator_names,
             isolation,
             boot,
             steady,
@@ -51,6 +57,7 @@ impl ContainOptions {
             vault_bytes_max,
             exec_filesystems,
             network,
+            control_group,
             root,
         }
     }

@@ -73,7 +73,7 @@ impl Containment {
             ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. } => self.finish_as_found(entry),
             ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } => self.finish_exchange(entry),
             ActionKind::EndSessions { user } => self.finish_sessions(user, entry, now),
-            ActionKind::BlockAddress { .. } => self.finish_block(entry, steady),
+            ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => self.finish_block(entry, steady),
             ActionKind::DisableUnit { unit } => self.finish_unit(unit, entry),
             // Whether it was, the connection itself shows; an order that old is not carried out any more.
             ActionKind::CutConnection { .. } => self.finish_as_found(entry),
@@ -194,7 +194,7 @@ impl Containment {
             ActionKind::DisableUnit { unit } => {
                 disable_unit::hold(&self.steps.root, unit).map_err(|error| error.to_string())
             }
-            ActionKind::BlockAddress { .. } => {
+            ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => {
                 let plan = self.steps.plan(&entry.report.action, Beside::default()).map_err(said)?;
                 let left = entry.until.map_or(0, |until| until.millis_since(now));
                 self.steps.apply(entry.id(), plan, left).map_err(said).map(drop)

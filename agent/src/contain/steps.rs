@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use picket_model::Timestamp;
-use picket_model::action::{Action, ActionKind, IsolationScope};
+use picket_model::action::{Action, ActionKind, Domain, IsolationScope};
 use picket_model::id::ActionId;
 use picket_model::process::{FileId, ProcessKey};
 use picket_policy::Isolation;
 
 use super::block_address::{self, BlockError, Blocks};
+use super::block_domain::{self, DomainError, Domains};
 use super::cut_connection::{self, CutError};
 use super::deny_execution::{self, Denials, DenyError};
 use super::disable_unit::{self, UnitError};
@@ -64,6 +65,8 @@ pub enum StepError {
     Cut(#[from] CutError),
     #[error(transparent)]
     Unit(#[from] UnitError),
+    #[error(transparent)]
+    Domain(#[from] DomainError),
     #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
     NoLease,
     #[error("{what} did not hold after the act")]
@@ -101,6 +104,7 @@ pub enum Plan {
     Block(block_address::Plan),
     Cut(cut_connection::Plan),
     Unit(disable_unit::Plan),
+    Domain(block_domain::Plan),
 }
 
 impl Plan {
@@ -135,7 +139,10 @@ pub struct Steps {
     pub evidence: Evidence,
     pub denials: Denials,
     pub blocks: Blocks,
+    pub domains: Domains,
     pub coordinators: Vec<SocketAddr>,
+    /// By these they are found, where not by an address.
+    pub coordinator_names: Vec<Domain>,
     /// What an isolation leaves reachable beside them, as the bundle in force has it.
     pub isolation: Isolation,
     /// The network in which addresses are blocked and connections are cut.
@@ -185,6 +192,9 @@ impl Steps {
             ActionKind::CutConnection { flow } => Plan::Cut(cut_connection::plan(flow, &self.coordinators)?),
             ActionKind::DisableUnit { unit } => Plan::Unit(disable_unit::plan(&self.root, unit, spare)?),
             ActionKind::EndSessions { user } => Plan::Sessions(end_sessions::plan(&self.root, user, spare)?),
+            ActionKind::BlockDomain { domain } => {
+                Plan::Domain(block_domain::plan(domain, &self.coordinator_names, &self.root)?)
+            }
         })
     }
 
@@ -225,6 +235,7 @@ impl Steps {
             Plan::Unit(plan) => Ok(disable_unit::apply(&self.root, &plan)?),
             Plan::Block(plan) => Ok(self.blocks.apply(id, plan, lease_ms)?),
             Plan::Cut(plan) => Ok(cut_connection::apply(&self.network, &plan)?),
+            Plan::Domain(plan) => Ok(self.domains.apply(id, plan, lease_ms)?),
         }
     }
 
@@ -271,6 +282,7 @@ impl Steps {
             }
             ActionKind::DisableUnit { unit } => disable_unit::verify(&self.root, unit)?,
             ActionKind::EndSessions { user } => end_sessions::verify(&self.root, user, &[])?,
+            ActionKind::BlockDomain { .. } => self.domains.verify(entry.id()),
         })
     }
 }

@@ -323,7 +323,8 @@ fn target(
         | ActionKind::FreezeGroup { .. }
         | ActionKind::BlockAddress { .. }
         | ActionKind::CutConnection { .. }
-        | ActionKind::DisableUnit { .. } => {}
+        | ActionKind::DisableUnit { .. }
+        | ActionKind::BlockDomain { .. } => {}
     }
     target
 }

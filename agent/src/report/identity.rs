@@ -7,7 +7,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use picket_model::{HostId, Timestamp};
+use picket_model::{Domain, HostId, Timestamp};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
@@ -92,6 +92,12 @@ impl Identity {
     pub fn coordinators(&self) -> Vec<SocketAddr> {
         let resolved: Vec<_> = self.coordinator.to_socket_addrs().map(Iterator::collect).unwrap_or_default();
         if resolved.is_empty() { self.answered().into_iter().collect() } else { resolved }
+    }
+
+    /// The name by which the coordinator is found; none where it is given by its address.
+    #[must_use]
+    pub fn coordinator_name(&self) -> Option<Domain> {
+        self.coordinator.rsplit_once(':').and_then(|(name, _)| name.parse().ok())
     }
 
     /// The address that answered last.

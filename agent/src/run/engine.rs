@@ -31,7 +31,7 @@ use super::witnesses::Witnesses;
 use super::{status, system_files};
 use crate::accounts::Accounts;
 use crate::config::Config;
-use crate::contain::{ContainOptions, Containment, ExecDeny, kill_tree};
+use crate::contain::{Containment, ExecDeny, kill_tree};
 use crate::decide::{self, Decide, Surroundings};
 use crate::detect::Detect;
 use crate::facts;
@@ -172,10 +172,9 @@ impl Engine {
             }
         };
         let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
-        let mut options = ContainOptions::new(config.state_dir.clone(), identity.coordinators(), facts::boot_prefix());
-        options.isolation = keeper.isolation();
         let clock = HostClock::open(&config.state_dir);
-        (options.steady, options.moved_ns) = (clock.steady(), clock.moved_ns());
+        let mut options = super::contained::options(&config.state_dir, Some(identity), &clock);
+        options.isolation = keeper.isolation();
         let (containment, recovered) = Containment::open(options, deny)?;
         decide.remember(containment.actions().map(|action| (action.clone(), clock.of_wall(action.requested))));
         let mut engine = Self {

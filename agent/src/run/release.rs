@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::HostClock;
 use super::lock;
 use crate::config::Config;
-use crate::contain::{ContainOptions, Containment};
+use crate::contain::Containment;
 use crate::report::Identity;
 
 /// A running agent looks four times a second.
@@ -45,10 +45,9 @@ pub fn principal() -> Principal {
 pub fn release(config: &Config) -> anyhow::Result<String> {
     let Some(_alone) = lock::try_take(&config.state_dir)? else { return said(&ask(&config.state_dir)?) };
     // Only an enrolled host can have been isolated, and then the addresses keep the coordinator reachable meanwhile.
-    let coordinators = Identity::load(&config.state_dir).map(|identity| identity.coordinators()).unwrap_or_default();
-    let mut options = ContainOptions::new(config.state_dir.clone(), coordinators, crate::facts::boot_prefix());
+    let identity = Identity::load(&config.state_dir).ok();
     let clock = HostClock::open(&config.state_dir);
-    (options.steady, options.moved_ns) = (clock.steady(), clock.moved_ns());
+    let options = super::contained::options(&config.state_dir, identity.as_ref(), &clock);
     let (mut containment, mut reports) = Containment::open(options, None)?;
     let (ended, outcome) = end_isolations(&mut containment);
     reports.extend(ended);

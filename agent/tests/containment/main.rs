@@ -6,6 +6,7 @@
 mod account;
 mod crash;
 mod deny;
+mod domains;
 mod evidence;
 mod fixture;
 mod full;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use picket_agent::contain::{ContainOptions, Containment};
+use picket_agent::pins;
 use picket_model::action::{ActionKind, ActionState, IsolationScope};
 
 use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, key, program, quarantine};
@@ -18,7 +19,8 @@ const ROLE: &str = "PICKET_TEST_RESIDUE";
 /// Without these nothing is durable, moved, or done to another process or network.
 const STEPS: [&str; 5] = ["fsync", "fdatasync", "renameat2", "pidfd_send_signal", "execve"];
 /// Whatever else may change something.
-const OTHERS: [&str; 20] = [
+const OTHERS: [&str; 21] = [
+    "bpf",
     "write",
     "pwrite64",
     "rename",
@@ -50,6 +52,7 @@ struct Cycle {
     state: PathBuf,
     host: Option<PathBuf>,
     network: Option<String>,
+    askers: PathBuf,
     kind: ActionKind,
 }
 
@@ -61,6 +64,7 @@ impl Cycle {
             Some(name) => IsolationScope::Namespace { name: name.clone() },
             None => IsolationScope::Host,
         };
+        options.control_group = Some(self.askers.clone());
         if let Some(host) = &self.host {
             options.root.clone_from(host);
         }
@@ -95,6 +99,7 @@ struct World {
     mounts: Vec<String>,
     processes: BTreeMap<u32, bool>,
     group: Option<String>,
+    pins: Vec<String>,
 }
 
 /// What the acts are tried on; all of it the test's own.
@@ -102,6 +107,8 @@ struct Field {
     place: Place,
     mounted: Mounted,
     group: Group,
+    /// The test itself is in it, for it asks for names, and where it was before.
+    askers: (Group, String),
     network: String,
     victims: Vec<Child>,
 }
@@ -109,6 +116,7 @@ struct Field {
 impl Drop for Field {
     fn drop(&mut self) {
         let _ = fs::write(self.group.path.join("cgroup.freeze"), "0");
+        self.askers.0.leave(&self.askers.1);
         for victim in &mut self.victims {
             let _ = victim.kill();
             let _ = victim.wait();
@@ -145,10 +153,13 @@ impl Field {
         place.options();
         let network = format!("pkres{tag}{}", std::process::id());
         said("/usr/sbin/ip", &["netns", "add", &network]);
+        said("/usr/sbin/ip", &["-n", &network, "link", "set", "lo", "up"]);
+        let askers = Group::new(&format!("{tag}-askers"));
+        let before = askers.enter();
         let victims: Vec<Child> =
             (0..2).map(|_| Command::new("/bin/sleep").arg("600").stdin(Stdio::null()).spawn().unwrap()).collect();
         group.take(victims[1].id());
-        Self { place, mounted, group, network, victims }
+        Self { place, mounted, group, askers: (askers, before), network, victims }
     }
 
     fn kinds(&self) -> Vec<ActionKind> {
@@ -171,6 +182,7 @@ impl Field {
                 within: Some(self.mounted.path("").to_str().unwrap().trim_end_matches('/').to_owned()),
             },
             ActionKind::DenyPath { path: self.mounted.path("tool").to_str().unwrap().to_owned() },
+            ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
         ]
     }
 
@@ -179,6 +191,7 @@ impl Field {
             state: self.place.path("state"),
             host: self.place.host.clone(),
             network: Some(self.network.clone()),
+            askers: self.askers.0.path.clone(),
             kind: kind.clone(),
         }
     }
@@ -213,7 +226,16 @@ impl Field {
                 .collect(),
             processes: self.victims.iter().map(stopped).collect(),
             group: fs::read_to_string(self.group.path.join("cgroup.freeze")).ok(),
+            pins: self.pins(),
         }
+    }
+
+    /// Other agents of this machine have theirs beside it.
+    fn pins(&self) -> Vec<String> {
+        let own = pins::of(&self.place.path("state"), "");
+        let own = own.file_name().unwrap().to_str().unwrap();
+        let all = fs::read_dir(pins::DIRECTORY).into_iter().flatten().flatten();
+        all.filter_map(|pin| pin.file_name().into_string().ok()).filter(|name| name.starts_with(own)).collect()
     }
 
     /// Kills the child as it enters the `nth` call of that name; whether it came so far.

@@ -94,7 +94,7 @@ fn is_speaker() -> bool {
 }
 
 /// As if the agent had been killed right after it wrote down what it was about to do.
-fn cut_short(place: &Place) {
+pub fn cut_short(place: &Place) {
     let path = place.path("state/containment.journal");
     let (_, entries) = Journal::open::<serde_json::Value>(&path).unwrap();
     assert_eq!(entries[0]["report"]["state"], "planned");
@@ -244,6 +244,20 @@ impl Group {
 
     pub fn take(&self, pid: u32) {
         fs::write(self.path.join("below/cgroup.procs"), pid.to_string()).unwrap();
+    }
+
+    /// The test itself; gives where it was.
+    pub fn enter(&self) -> String {
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap();
+        let before = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap().to_owned();
+        self.take(std::process::id());
+        before
+    }
+
+    pub fn leave(&self, before: &str) {
+        let root = self.path.parent().unwrap();
+        let _ =
+            fs::write(root.join(before.trim_start_matches('/')).join("cgroup.procs"), std::process::id().to_string());
     }
 
     pub fn freeze(&self) -> ActionKind {

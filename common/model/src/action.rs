@@ -2,6 +2,7 @@
 //! Never: permission (that is `Authorized<Action>` in common/policy) or doing it.
 
 mod asked;
+mod domain;
 mod kind;
 mod network;
 
@@ -13,6 +14,7 @@ use crate::id::{ActionId, BundleVersion, DetectionId, HostId, IncidentId, RuleId
 use crate::time::Timestamp;
 
 pub use asked::Asked;
+pub use domain::Domain;
 pub use kind::{ActionKind, IsolationScope, Nature, Radius};
 pub use network::Network;
 

@@ -16,8 +16,8 @@ pub mod time;
 
 pub use action::LEASE_MS_LASTING;
 pub use action::{
-    Action, ActionKind, ActionReport, ActionState, Asked, Command, CommandKind, IsolationScope, Nature, Network,
-    Principal, Radius, Reason, VerdictKind,
+    Action, ActionKind, ActionReport, ActionState, Asked, Command, CommandKind, Domain, IsolationScope, Nature,
+    Network, Principal, Radius, Reason, VerdictKind,
 };
 pub use detection::{Detection, Evidence, SensorFamily, Severity};
 pub use event::{

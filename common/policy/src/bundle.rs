@@ -93,6 +93,10 @@ pub struct Protected {
     /// Addresses and networks: they are not blocked, and connections to them are not cut.
     #[serde(default)]
     pub addresses: Vec<String>,
+    /// Domains: neither they nor what lies below them are blocked, nor what they lie below. Left out where there is none:
+    /// agents that do not know of it yet take such a bundle.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
 }
 
 /// What an isolated host may still reach, and be reached from, beside its coordinators.
@@ -171,7 +175,7 @@ pub const BUDGET_DEFAULT: u32 = 10;
 
 /// How long an act holds where the bundle does not say: long enough for a person to look, over a weekend for a
 /// file, over a night for a network, a shift for what hangs meanwhile, a day for an account, an
-/// address or a service. What has no inverse has no lease.
+/// address, a domain or a service. What has no inverse has no lease.
 #[must_use]
 pub fn lease_action_ms_default(word: &str) -> u64 {
     const HOUR_MS: u64 = 3_600_000;
@@ -179,7 +183,9 @@ pub fn lease_action_ms_default(word: &str) -> u64 {
         "kill_tree" | "end_sessions" | "cut_connection" => 0,
         "isolate_host" => 12 * HOUR_MS,
         "suspend_process" | "freeze_group" => 4 * HOUR_MS,
-        "deny_execution" | "deny_path" | "lock_account" | "block_address" | "disable_unit" => 24 * HOUR_MS,
+        "deny_execution" | "deny_path" | "lock_account" | "block_address" | "disable_unit" | "block_domain" => {
+            24 * HOUR_MS
+        }
         _ => 7 * 24 * HOUR_MS,
     }
 }

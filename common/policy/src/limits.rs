@@ -1,7 +1,7 @@
 //! Owns: how much a bundle may hold, each bound with its reason.
 //! Never: how much a frame may hold; that is the wire's.
 
-use picket_model::{ActionKind, Network};
+use picket_model::{ActionKind, Domain, Network};
 
 use crate::bundle::{Bundle, Isolation, Protected};
 use crate::error::BundleError;
@@ -34,7 +34,7 @@ pub const LISTED_MAX: u64 = 2_000_000;
 pub const LIST_BYTES_MAX: u64 = 96 * 1024 * 1024;
 /// All lists together, on every host's disk.
 pub const LISTS_BYTES_MAX: u64 = 192 * 1024 * 1024;
-/// Protected executables, paths, units, accounts and addresses, and watched files, each.
+/// Protected executables, paths, units, accounts, addresses and domains, and watched files, each.
 pub const PATHS_MAX: usize = 1_000;
 /// Networks that stay reachable during an isolation.
 const ALLOWED_MAX: usize = 64;
@@ -81,8 +81,8 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     ] {
         absolute(what, paths)?;
     }
-    let Protected { units, accounts, addresses, .. } = &bundle.protected;
-    for (what, names) in [("units", units), ("accounts", accounts), ("addresses", addresses)] {
+    let Protected { units, accounts, addresses, domains, .. } = &bundle.protected;
+    for (what, names) in [("units", units), ("accounts", accounts), ("addresses", addresses), ("domains", domains)] {
         at_most(&format!("protected.{what}"), names.len(), PATHS_MAX)?;
         for name in names {
             at_most(&format!("a name of protected.{what} in bytes"), name.len(), PROTECTED_NAME_BYTES_MAX)?;
@@ -91,6 +91,10 @@ pub(crate) fn check(bundle: &Bundle) -> Result<(), BundleError> {
     for address in addresses {
         let field = || "protected.addresses".to_owned();
         address.parse::<Network>().map_err(|reason| BundleError::Field { field: field(), reason })?;
+    }
+    for domain in domains {
+        let field = || "protected.domains".to_owned();
+        domain.parse::<Domain>().map_err(|reason| BundleError::Field { field: field(), reason })?;
     }
     isolation(&bundle.isolation)?;
     if let Some(budget) = bundle.account_budget {

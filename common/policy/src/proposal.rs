@@ -64,6 +64,10 @@ fn kind(word: &str, detection: &Detection) -> Option<ActionKind> {
             let network = Network::new(flow.remote_ip, whole).filter(|_| !flow.remote_ip.is_loopback())?;
             Some(ActionKind::BlockAddress { network: Some(network), port: None })
         }),
+        "block_domain" => match &detection.event.activity {
+            Activity::Dns { name, .. } => Some(ActionKind::BlockDomain { domain: name.parse().ok()? }),
+            _ => None,
+        },
         "cut_connection" => flow(detection).map(|flow| ActionKind::CutConnection { flow }),
         "disable_unit" => match &detection.event.activity {
             Activity::Service { change } => Some(ActionKind::DisableUnit { unit: change.name.clone() }),

@@ -1,7 +1,7 @@
 //! Owns: what no action touches: by nature, and by the bundle's list.
 //! Never: reading the host; the caller says what the target is.
 
-use picket_model::{Action, ActionKind, Network};
+use picket_model::{Action, ActionKind, Domain, Network};
 
 use crate::bundle::Protected;
 use crate::judge::Target;
@@ -138,6 +138,9 @@ const UNITS: &[&str] = &[
 /// Of these a line may be taken out though the file as a whole is protected: an intruder's job beside the system's own.
 const FILES_OF_LINES: &[&str] = &["/etc/crontab"];
 
+/// Below a country's domain these are registries of their own nearly everywhere: `co.uk`, `com.au`, `ac.jp`.
+const REGISTRIES: &[&str] = &["ac", "co", "com", "edu", "gov", "mil", "net", "org"];
+
 /// Accounts that nobody locks. The last one that may administer a host is the host's own to find out.
 const ACCOUNTS: &[&str] = &["root"];
 
@@ -163,6 +166,7 @@ impl Protected {
             units: usual_units(),
             accounts: usual_accounts(),
             addresses: Vec::new(),
+            domains: Vec::new(),
         }
     }
 }
@@ -193,6 +197,7 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             _ => file(path, protected),
         },
         ActionKind::BlockAddress { network, .. } => network.and_then(|network| address(network, protected)),
+        ActionKind::BlockDomain { domain } => self::domain(domain, protected),
         ActionKind::CutConnection { flow } => {
             let whole = if flow.remote_ip.is_ipv4() { 32 } else { 128 };
             Network::new(flow.remote_ip, whole).and_then(|remote| address(remote, protected))
@@ -236,6 +241,21 @@ fn address(network: Network, protected: &Protected) -> Option<String> {
         listed.parse::<Network>().is_ok_and(|listed| listed.holds(network.address()) || network.holds(listed.address()))
     };
     protected.addresses.iter().find(common).map(|listed| format!("protected: address {listed}"))
+}
+
+/// What a registry gives names below, or what has a protected domain in common.
+fn domain(domain: &Domain, protected: &Protected) -> Option<String> {
+    let labels: Vec<&str> = domain.labels().collect();
+    match labels[..] {
+        [_] => return Some(format!("protected: {domain} is a whole top-level domain")),
+        [second, country] if country.len() == 2 && REGISTRIES.contains(&second) => {
+            return Some(format!("protected: {domain} is where a registry gives out names; name one of them"));
+        }
+        _ => {}
+    }
+    let common =
+        |listed: &&String| listed.parse::<Domain>().is_ok_and(|listed| listed.holds(domain) || domain.holds(&listed));
+    protected.domains.iter().find(common).map(|listed| format!("protected: domain {listed}"))
 }
 
 fn executable(exe: &str, protected: &Protected) -> Option<String> {

@@ -94,7 +94,7 @@ fn turn(report: &ActionReport, traces: &[Trace]) -> (Turn, &'static str) {
             }
         }
         ActionKind::FreezeGroup { .. } => (Turn::Back, "it runs on"),
-        ActionKind::BlockAddress { .. } => {
+        ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => {
             (Turn::Stays, "no service needs it; it ends with its lease, or `picket undo` ends it")
         }
         ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => {

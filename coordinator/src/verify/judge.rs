@@ -28,6 +28,12 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
         return (started && later)
             .then(|| Finding::Broken(format!("{unit} was started at {} although disabled", event.time)));
     }
+    if let (ActionKind::BlockDomain { domain }, Activity::Dns { name, answers }) = (&action.kind, &event.activity) {
+        let below = name.parse().is_ok_and(|name| domain.holds(&name)) && !answers.is_empty();
+        let later = event.time > applied.plus_millis(STAMP_MS);
+        return (below && later)
+            .then(|| Finding::Broken(format!("{name} was resolved at {} although {domain} is blocked", event.time)));
+    }
     let process = event.process.as_deref()?;
     let later = event.time > applied.plus_millis(STAMP_MS);
     match &action.kind {
@@ -64,7 +70,8 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
         | ActionKind::EndSessions { .. }
         | ActionKind::BlockAddress { .. }
         | ActionKind::CutConnection { .. }
-        | ActionKind::DisableUnit { .. } => None,
+        | ActionKind::DisableUnit { .. }
+        | ActionKind::BlockDomain { .. } => None,
         ActionKind::SuspendProcess { target } => match event.activity {
             Activity::ProcessExit { .. } => (process.key == *target).then_some(Finding::Holds),
             _ => acted(event, process, later && process.key == *target, "it was stopped"),

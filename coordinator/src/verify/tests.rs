@@ -208,6 +208,22 @@ fn a_disabled_unit_that_is_started_reopens() {
 }
 
 #[test]
+fn a_blocked_domain_that_is_resolved_reopens() {
+    let blocked = || applied(ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() });
+    let asked = |name: &str, answers: &[&str], ms| {
+        let answers = answers.iter().map(|ip| ip.parse().unwrap()).collect();
+        event(Process::unknown(TARGET), ms, Activity::Dns { name: name.to_owned(), answers })
+    };
+    let one = ["192.0.2.1"];
+    for (name, answers, ms) in
+        [("evil.example", &[][..], 500), ("evil.example", &one[..], 0), ("notevil.example", &one[..], 500)]
+    {
+        assert!(blocked().event(host(), &asked(name, answers, ms)).is_empty(), "{name} {ms}");
+    }
+    assert!(why(&blocked().event(host(), &asked("a.Evil.example", &one, 500))).contains("is blocked"));
+}
+
+#[test]
 fn an_order_that_nobody_answers_or_that_fails_reopens() {
     let mut verifier = Verifier::default();
     verifier.ordered(&report(kill(), ActionState::Planned).action, APPLIED);

@@ -52,6 +52,7 @@ impl Steps {
                 Ok(lock_account::undo(&self.vault, entry.id(), &self.root, kept, left, user)?)
             }
             ActionKind::BlockAddress { .. } => Ok(self.blocks.undo(entry.id())?),
+            ActionKind::BlockDomain { domain } => Ok(self.domains.undo(entry.id(), domain)?),
             ActionKind::DisableUnit { unit } => Ok(disable_unit::undo(&self.root, unit, unit_before(entry).0)?),
             kind @ (ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. }) => {
                 Err(StepError::NoInverse { word: kind.word() })
@@ -64,6 +65,7 @@ impl Steps {
         Ok(match &entry.report.action.kind {
             ActionKind::KillTree { .. } | ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. } => false,
             ActionKind::BlockAddress { .. } => self.blocks.verify_undone(entry.id())?,
+            ActionKind::BlockDomain { domain } => self.domains.verify_undone(domain),
             ActionKind::DisableUnit { unit } => {
                 let (ran, enablement) = unit_before(entry);
                 disable_unit::verify_undone(&self.root, unit, ran, enablement)?

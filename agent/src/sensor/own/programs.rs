@@ -14,6 +14,7 @@ use picket_model::raw::{RawKind, RawRecord};
 use picket_model::{FileId, LossCount};
 
 use super::record::{RECORD_BYTES, record};
+use crate::pins;
 use crate::sensor::decode::kernel_dev;
 use crate::sensor::feed::speak;
 use crate::sys::clock::{WallOffset, boot_ns};
@@ -21,8 +22,6 @@ use crate::sys::clock::{WallOffset, boot_ns};
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/self.bpf.o"));
 /// An agent whose engine has not come round for so long hangs, and may be killed.
 pub const LEASE_NS: u64 = 10_000_000_000;
-/// Where the word of the last life's end is pinned.
-const PINS: &str = "/sys/fs/bpf/picket";
 
 const HOOKS: [(&str, &str); 12] = [
     ("on_task_kill", "task_kill"),
@@ -98,7 +97,7 @@ impl Programs {
 
     /// What ended the agent's last life, where its word is pinned; and this life's word is pinned from now on.
     pub fn last_words(&mut self, state_dir: &Path) -> Option<RawRecord> {
-        let pin = pin_of(state_dir);
+        let pin = pins::of(state_dir, "");
         let told = MapData::from_pin(&pin)
             .ok()
             .and_then(|map| Array::<_, [u8; RECORD_BYTES]>::try_from(aya::maps::Map::Array(map)).ok())
@@ -171,10 +170,9 @@ impl Programs {
 /// An agent that ends in order has nothing to tell its next life.
 impl Drop for Programs {
     fn drop(&mut self) {
-        let Some(pin) = &self.pin else { return };
-        let _ = std::fs::remove_file(pin);
-        // Fails while another agent of this machine has a pin there.
-        let _ = std::fs::remove_dir(PINS);
+        if let Some(pin) = &self.pin {
+            pins::remove(pin);
+        }
     }
 }
 
@@ -202,11 +200,4 @@ impl Before {
             maps: loaded_maps().flatten().map(|map| map.id()).collect(),
         }
     }
-}
-
-/// One name for each state directory: two agents of a test machine do not share it.
-fn pin_of(state_dir: &Path) -> PathBuf {
-    let name: String =
-        state_dir.to_string_lossy().chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-    Path::new(PINS).join(name)
 }

@@ -48,6 +48,7 @@ const RESPONSES: &[&str] = &[
     "quarantine_file",
     "deny_execution",
     "block_address",
+    "block_domain",
     "cut_connection",
     "disable_unit",
     "isolate_host",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Domain, Network};
 use crate::event::NetFlow;
 use crate::process::{ProcessKey, Sha256};
 
@@ -78,6 +78,10 @@ pub enum ActionKind {
     DisableUnit {
         unit: String,
     },
+    /// Drop the questions of this host for the addresses of a domain and of all below it.
+    BlockDomain {
+        domain: Domain,
+    },
 }
 
 /// How far an action reaches at most if it hits the wrong thing.
@@ -91,6 +95,7 @@ pub enum Radius {
     Account,
     Connection,
     Address,
+    Domain,
     Host,
 }
 
@@ -107,6 +112,7 @@ impl Radius {
             Self::Account => "account",
             Self::Connection => "connection",
             Self::Address => "address",
+            Self::Domain => "domain",
             Self::Host => "host",
         }
     }
@@ -141,13 +147,14 @@ const END_SESSIONS: Nature = nature("end_sessions", Radius::Account, "D3-ST", fa
 const BLOCK_ADDRESS: Nature = nature("block_address", Radius::Address, "D3-NTF", true);
 const CUT_CONNECTION: Nature = nature("cut_connection", Radius::Connection, "D3-ST", false);
 const DISABLE_UNIT: Nature = nature("disable_unit", Radius::Service, "D3-EDL", true);
+const BLOCK_DOMAIN: Nature = nature("block_domain", Radius::Domain, "D3-DNSDL", true);
 
 /// Of a line, in words for people; its head tells a key or a job from another.
 const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 13] = [
+    pub const ALL: [Nature; 14] = [
         KILL_TREE,
         QUARANTINE_FILE,
         DENY_EXECUTION,
@@ -161,6 +168,7 @@ impl ActionKind {
         BLOCK_ADDRESS,
         CUT_CONNECTION,
         DISABLE_UNIT,
+        BLOCK_DOMAIN,
     ];
 
     #[must_use]
@@ -179,6 +187,7 @@ impl ActionKind {
             Self::BlockAddress { .. } => BLOCK_ADDRESS,
             Self::CutConnection { .. } => CUT_CONNECTION,
             Self::DisableUnit { .. } => DISABLE_UNIT,
+            Self::BlockDomain { .. } => BLOCK_DOMAIN,
         }
     }
 
@@ -196,6 +205,7 @@ impl ActionKind {
             Self::BlockAddress { network, .. } => network.map_or_else(String::new, |network| network.to_string()),
             Self::CutConnection { flow } => flow.remote_ip.to_string(),
             Self::DisableUnit { unit } => unit.clone(),
+            Self::BlockDomain { domain } => domain.to_string(),
             _ => String::new(),
         }
     }
@@ -252,6 +262,7 @@ impl fmt::Display for ActionKind {
                 write!(f, " {local_ip} port {local_port} to {remote_ip} port {remote_port}")
             }
             Self::DisableUnit { unit } => write!(f, " {unit}"),
+            Self::BlockDomain { domain } => write!(f, " {domain}"),
         }
     }
 }

@@ -32,6 +32,7 @@ fn kind(word: &str) -> ActionKind {
             ActionKind::RemoveLine { path: "/etc/ld.so.preload".into(), line: "/tmp/x.so".into(), sha256: None }
         }
         "deny_path" => ActionKind::DenyPath { path: "/dev/shm".into() },
+        "block_domain" => ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
         "block_address" => ActionKind::BlockAddress { network: "203.0.113.7".parse().ok(), port: None },
         "cut_connection" => ActionKind::CutConnection { flow: flow() },
         "disable_unit" => ActionKind::DisableUnit { unit: "x.timer".into() },
@@ -98,7 +99,7 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 5]); 36] = [
+    let rows: [(&str, Asked, [VerdictKind; 5]); 38] = [
         ("kill_tree", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("kill_tree", coordinator, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("kill_tree", medium, [OutOfScope, Ask, Ask, Ask, ActNow]),
@@ -116,6 +117,8 @@ fn the_shipped_bundles_do_what_their_table_says() {
         ("end_sessions", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("deny_path", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
         ("deny_path", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("block_domain", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("block_domain", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("block_address", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
         ("block_address", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("cut_connection", drill, [OutOfScope, Ask, Ask, Ask, Ask]),

@@ -138,6 +138,21 @@ fn what_people_come_in_by_is_not_disabled_nor_what_a_host_stands_on() {
 }
 
 #[test]
+fn no_domain_is_blocked_that_holds_strangers_or_is_listed() {
+    let protected = Protected { domains: vec!["corp.example".to_owned()], ..Protected::usual() };
+    let block = |domain: &str| {
+        let kind = ActionKind::BlockDomain { domain: domain.parse().unwrap() };
+        protection(&action(kind), &Target::default(), &protected)
+    };
+    for domain in ["com", "Example.", "co.uk", "com.au", "corp.example", "www.corp.example"] {
+        assert!(block(domain).is_some_and(|why| why.starts_with("protected: ")), "{domain}");
+    }
+    for domain in ["evil.example", "evil.co.uk", "notcorp.example", "com.example"] {
+        assert_eq!(block(domain), None, "{domain}");
+    }
+}
+
+#[test]
 fn a_listed_address_is_neither_blocked_nor_cut_off() {
     let list = vec!["198.51.100.0/24".to_owned(), "2001:db8::1".to_owned()];
     let protected = Protected { addresses: list, ..Protected::usual() };

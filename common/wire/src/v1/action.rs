@@ -32,6 +32,7 @@ pub enum ActionKind {
     CutConnection { flow: NetFlow },
     DisableUnit { unit: String },
     DenyPath { path: String },
+    BlockDomain { domain: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -123,6 +124,7 @@ impl From<&model::ActionKind> for ActionKind {
             M::CutConnection { flow } => Self::CutConnection { flow: (*flow).into() },
             M::DisableUnit { unit } => Self::DisableUnit { unit: cut(unit, NAME_BYTES_MAX) },
             M::DenyPath { path } => Self::DenyPath { path: cut(path, PATH_BYTES_MAX) },
+            M::BlockDomain { domain } => Self::BlockDomain { domain: domain.to_string() },
         }
     }
 }
@@ -168,6 +170,7 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::CutConnection { flow } => Self::CutConnection { flow: flow.into() },
             ActionKind::DisableUnit { unit } => Self::DisableUnit { unit: text("action.unit", unit, NAME_BYTES_MAX)? },
             ActionKind::DenyPath { path } => Self::DenyPath { path: text("action.path", path, PATH_BYTES_MAX)? },
+            ActionKind::BlockDomain { domain } => Self::BlockDomain { domain: self::domain(&domain)? },
         })
     }
 }
@@ -176,6 +179,10 @@ fn network((address, prefix): (IpAddr, u8)) -> Result<model::Network, Invalid> {
     let limit = if address.is_ipv4() { 32 } else { 128 };
     let field = "action.prefix";
     model::Network::new(address, prefix).ok_or(Invalid { field, found: usize::from(prefix), limit })
+}
+
+fn domain(name: &str) -> Result<model::Domain, Invalid> {
+    name.parse().map_err(|_| Invalid { field: "action.domain", found: name.len(), limit: NAME_BYTES_MAX })
 }
 
 impl From<&model::Principal> for Principal {

@@ -6,7 +6,7 @@ mod process;
 use std::net::SocketAddr;
 
 use clap::Subcommand;
-use picket_model::{ActionKind, NetFlow, NetProtocol, Network, Sha256};
+use picket_model::{ActionKind, Domain, NetFlow, NetProtocol, Network, Sha256};
 use serde_json::json;
 
 use crate::Context;
@@ -123,6 +123,9 @@ enum What {
     /// Refuse to execute what stands at a path, or anything below it where it is a folder
     #[command(after_help = "Example:\n  picket contain web-1 deny-path /dev/shm --lease 4h")]
     DenyPath { path: String },
+    /// Drop the host's DNS questions for a domain and all below it
+    #[command(after_help = "Example:\n  picket contain web-1 block-domain evil.example --lease 6h")]
+    BlockDomain { domain: Domain },
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
@@ -176,6 +179,7 @@ fn kinds(api: &Api, host: &str, what: &What) -> Result<Vec<ActionKind>, Failure>
         What::FreezeGroup { group } => ActionKind::FreezeGroup { group: group.clone() },
         What::QuarantineFile { path, sha256 } => ActionKind::QuarantineFile { path: path.clone(), sha256: *sha256 },
         What::DenyPath { path } => ActionKind::DenyPath { path: path.clone() },
+        What::BlockDomain { domain } => ActionKind::BlockDomain { domain: domain.clone() },
         What::DenyExecution { sha256, within } => ActionKind::DenyExecution { sha256: *sha256, within: within.clone() },
     };
     Ok(vec![kind])
