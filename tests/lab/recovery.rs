@@ -37,7 +37,6 @@ fn incident(guest: &Vm) -> String {
 }
 
 #[test]
-#[ignore = "boots guests for minutes; cargo nextest run --run-ignored all -E 'binary(lab)'"]
 fn a_host_returns_to_service_once_nothing_of_the_incident_is_left() {
     let lab = match Lab::new() {
         Ok(lab) => lab,
@@ -45,12 +44,13 @@ fn a_host_returns_to_service_once_nothing_of_the_incident_is_left() {
     };
     let guests = soc::boot(&lab, &["desk"], &soc::payload(&[]));
     let guest = &guests[0];
-    soc::start_coordinator(guest);
-    soc::start_agent(guest, guest, "");
+    // What is prepared while an agent looks on belongs to the incident.
     guest
         .run("mkdir -p /root/.ssh; touch /root/.ssh/authorized_keys; cp -a /root/.ssh/authorized_keys /root/keys")
         .unwrap();
     guest.run("useradd --create-home ann; echo ann:once-upon-a-time | chpasswd").unwrap();
+    soc::start_coordinator(guest);
+    soc::start_agent(guest, guest, "");
     guest.run(INTRUSION).unwrap();
     let incident = incident(guest);
     let picket = |what: &str| guest.ssh(&format!("/opt/picket/picket {what}")).unwrap();
@@ -62,7 +62,7 @@ fn a_host_returns_to_service_once_nothing_of_the_incident_is_left() {
         plan["steps"].as_array()?.iter().all(done).then_some(())
     });
     assert_eq!(
-        says(guest, "ls /etc/cron.d/x /usr/local/sbin/beacon 2>/dev/null; pgrep -f 'sleep 9999'; pgrep beacon"),
+        says(guest, "ls /etc/cron.d/x /usr/local/sbin/beacon 2>/dev/null; pgrep -f '[s]leep 9999'; pgrep beacon"),
         ""
     );
     assert!(says(guest, "systemctl is-active beacon.service").starts_with("inactive"));
