@@ -22,7 +22,7 @@ fn compile() -> Result<(), String> {
         return Err("bpf/bpf_helpers.h is missing; install Debian's package libbpf-dev".into());
     }
     let out = PathBuf::from(env("OUT_DIR")?);
-    ["picket", "self", "domains"].into_iter().try_for_each(|name| object(name, &out))
+    ["picket", "self", "domains", "tasks"].into_iter().try_for_each(|name| object(name, &out))
 }
 
 fn object(name: &str, out: &Path) -> Result<(), String> {

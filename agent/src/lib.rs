@@ -19,5 +19,6 @@ pub mod scan;
 pub mod sensor;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod tasks;
 pub mod whole;
 pub mod worker;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use picket_agent::contain::held::HoldError;
 use picket_agent::contain::kill_tree::{self, KillError};
+use picket_agent::tasks::Tasks;
 use picket_model::process::ProcessKey;
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +45,7 @@ fn a_tree_dies_whole_and_fast() {
         let tree = tree("(sleep 60 >/dev/null & sleep 60 >/dev/null & echo ready; wait) & wait");
         let target = key(tree.0.id());
         let begun = Instant::now();
-        let killed = kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}).unwrap();
+        let killed = kill_tree::apply(&Tasks::default(), &target, &[], &[], PATIENCE, |_| {}).unwrap();
         times.push(begun.elapsed());
         assert_eq!(killed.pids.len(), 4, "{killed:?}");
         assert_eq!(killed.pids[0], target.pid);
@@ -58,7 +59,7 @@ fn a_tree_dies_whole_and_fast() {
 fn a_tree_that_keeps_forking_dies() {
     // Bounded by itself: at most 400 forks, each living 5 s.
     let tree = tree("echo ready; i=0; while [ $i -lt 400 ]; do sleep 5 >/dev/null & i=$((i+1)); done; wait");
-    let killed = kill_tree::apply(&key(tree.0.id()), &[], &[], PATIENCE, |_| {}).unwrap();
+    let killed = kill_tree::apply(&Tasks::default(), &key(tree.0.id()), &[], &[], PATIENCE, |_| {}).unwrap();
     for pid in killed.pids.iter().skip(1) {
         let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         assert!(state.is_empty() || state.contains(") Z "), "{state}");
@@ -71,7 +72,7 @@ fn a_recycled_pid_is_refused_and_lives() {
     let mut target = key(tree.0.id());
     target.start_ticks -= 1;
     assert!(matches!(
-        kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}),
+        kill_tree::apply(&Tasks::default(), &target, &[], &[], PATIENCE, |_| {}),
         Err(KillError::Hold(HoldError::Recycled { .. }))
     ));
     assert!(tree.0.try_wait().unwrap().is_none());
@@ -82,7 +83,7 @@ fn a_known_orphan_dies_with_the_tree() {
     let tree = tree("echo ready; exec sleep 60");
     let orphan = self::tree("echo ready; exec sleep 60");
     let known = key(orphan.0.id());
-    let killed = kill_tree::apply(&key(tree.0.id()), &[known], &[], PATIENCE, |_| {}).unwrap();
+    let killed = kill_tree::apply(&Tasks::default(), &key(tree.0.id()), &[known], &[], PATIENCE, |_| {}).unwrap();
     assert_eq!(killed.pids, [tree.0.id(), orphan.0.id()]);
 }
 
@@ -93,10 +94,10 @@ fn a_leader_that_ended_does_not_spare_those_it_left_behind() {
     leader.0.kill().unwrap();
     leader.0.wait().unwrap();
     let orphan = tree("echo ready; exec sleep 60");
-    let killed = kill_tree::apply(&target, &[key(orphan.0.id())], &[], PATIENCE, |_| {}).unwrap();
+    let killed = kill_tree::apply(&Tasks::default(), &target, &[key(orphan.0.id())], &[], PATIENCE, |_| {}).unwrap();
     assert_eq!(killed.pids, [orphan.0.id()]);
     assert_eq!(
-        kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}).unwrap().pids,
+        kill_tree::apply(&Tasks::default(), &target, &[], &[], PATIENCE, |_| {}).unwrap().pids,
         [0u32; 0],
         "nothing was left of it"
     );
@@ -109,7 +110,7 @@ fn the_first_process_and_the_agents_own_line_are_refused() {
         let target = ProcessKey { boot: 0, pid, start_ticks: u64::MAX };
         assert!(
             matches!(
-                kill_tree::apply(&target, &[], &[], PATIENCE, |_| {}),
+                kill_tree::apply(&Tasks::default(), &target, &[], &[], PATIENCE, |_| {}),
                 Err(KillError::Hold(HoldError::Protected { .. }))
             ),
             "pid {pid}"
@@ -161,9 +162,9 @@ fn a_protected_daemon_below_the_target_runs_on_with_what_is_below_it() {
     let (shell, below, child) = shell_with_daemon(&daemon);
     // The process table knows them all as descendants: it must make no difference.
     let known = [key(below), key(child)];
-    let killed = kill_tree::apply(&key(shell.0.id()), &known, &spare, PATIENCE, |_| {}).unwrap();
+    let killed = kill_tree::apply(&Tasks::default(), &key(shell.0.id()), &known, &spare, PATIENCE, |_| {}).unwrap();
     assert_eq!((killed.pids.len(), killed.spared), (2, 1), "the shell and its sleep: {killed:?}");
     assert!(runs(below) && runs(child), "the daemon and its child run on");
-    let killed = kill_tree::apply(&key(below), &[key(child)], &[], PATIENCE, |_| {}).unwrap();
+    let killed = kill_tree::apply(&Tasks::default(), &key(below), &[key(child)], &[], PATIENCE, |_| {}).unwrap();
     assert_eq!(killed.pids, [below, child], "nothing is spared that is not listed");
 }

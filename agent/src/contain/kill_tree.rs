@@ -8,7 +8,9 @@ use nix::sys::signal::Signal;
 use picket_model::process::{ANCESTORS_MAX, ProcessKey};
 
 use super::held::{self, HoldError, hold, hold_unchecked, read_stat, send};
+use crate::procfs;
 use crate::sys::pidfd::PidFd;
+use crate::tasks::{Task, Tasks};
 
 /// A tree larger than this is a fork bomb: what was found is killed and the rest is reported as left.
 const MAX_TREE: usize = 16_384;
@@ -51,6 +53,7 @@ pub fn plan(target: &ProcessKey) -> Result<(), KillError> {
 /// the executables in `spare` and all below them: a daemon that an administrator started from a shell is the host's.
 /// `look` sees them while they are stopped, before they die.
 pub fn apply(
+    tasks: &Tasks,
     target: &ProcessKey,
     known: &[ProcessKey],
     spare: &[String],
@@ -71,7 +74,7 @@ pub fn apply(
             held.push((key.pid, fd));
         }
     }
-    let pids = end_all(held, |held| below(held, &mut spared), look, deadline)?;
+    let pids = end_all(held, |held| below(tasks, held, &mut spared), look, deadline)?;
     Ok(Killed { pids, spared: spared.found.len() })
 }
 
@@ -112,9 +115,9 @@ pub fn undo(target: &ProcessKey) -> Result<(), KillError> {
 }
 
 /// Lets the target and all below it run on: what a crash between the freezing and the killing leaves stopped.
-pub fn thaw(target: &ProcessKey) -> Result<(), KillError> {
+pub fn thaw(tasks: &Tasks, target: &ProcessKey) -> Result<(), KillError> {
     let mut held = vec![(target.pid, hold(target.pid, Some(target.start_ticks))?)];
-    for (pid, start) in below(&held, &mut Spared::default())? {
+    for (pid, start) in below(tasks, &held, &mut Spared::default())? {
         if let Ok(fd) = hold(pid, Some(start)) {
             held.push((pid, fd));
         }
@@ -155,14 +158,10 @@ fn freeze(
 }
 
 /// Live processes below the held ones that are not held yet, without the spared and what is below them.
-fn below(held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64)>, HoldError> {
+fn below(tasks: &Tasks, held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64)>, HoldError> {
     let mut children: HashMap<u32, Vec<(u32, u64)>> = HashMap::new();
-    let entries =
-        std::fs::read_dir("/proc").map_err(|source| HoldError::System { doing: "list /proc", pid: 0, source })?;
-    for pid in entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()) {
-        if let Ok(Some(stat)) = read_stat(pid) {
-            children.entry(stat.parent).or_default().push((pid, stat.start));
-        }
+    for Task { pid, parent, start_ticks } in tasks.list().map_or_else(in_proc, Ok)? {
+        children.entry(parent).or_default().push((pid, start_ticks));
     }
     let mut seen: HashSet<u32> = held.iter().map(|(pid, _)| *pid).collect();
     let mut queue: Vec<u32> = seen.iter().copied().collect();
@@ -176,6 +175,15 @@ fn below(held: &[(u32, PidFd)], spared: &mut Spared<'_>) -> Result<Vec<(u32, u64
         }
     }
     Ok(found)
+}
+
+fn in_proc() -> Result<Vec<Task>, HoldError> {
+    let pids = procfs::pids().map_err(|source| HoldError::System { doing: "list /proc", pid: 0, source })?;
+    let task = |pid| {
+        let stat = read_stat(pid).ok()??;
+        Some(Task { pid, parent: stat.parent, start_ticks: stat.start })
+    };
+    Ok(pids.filter_map(task).collect())
 }
 
 /// Protected processes met in the tree.

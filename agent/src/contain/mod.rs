@@ -106,7 +106,7 @@ impl Containment {
         let ContainOptions { steady, moved_ns, .. } = options;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"), moved_ns, steady.now())?;
         let denials = Denials::new(deny, options.exec_filesystems);
-        let ContainOptions { coordinators, coordinator_names, isolation, boot, network, root, .. } = options;
+        let ContainOptions { coordinators, coordinator_names, isolation, boot, network, root, tasks, .. } = options;
         let blocks = Blocks::new(network.clone());
         let domains = Domains::new(network.clone(), options.control_group, &options.state_dir);
         let steps = Steps {
@@ -121,6 +121,7 @@ impl Containment {
             network,
             boot,
             root,
+            tasks,
         };
         let mut containment = Self { ledger, steps, steady, again: HashMap::new() };
         let reports = containment.recover(cut_short);

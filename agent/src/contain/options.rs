@@ -9,6 +9,7 @@ use picket_policy::Isolation;
 
 use super::vault;
 use crate::sys::clock::WallOffset;
+use crate::tasks::Tasks;
 
 /// Where containment works and whom it never cuts off.
 #[derive(Clone, Debug)]
@@ -37,6 +38,8 @@ pub struct ContainOptions {
     pub control_group: Option<PathBuf>,
     /// Where the host's file system begins: `/`, where no test says otherwise.
     pub root: PathBuf,
+    /// Where processes are listed: /proc, where nobody has better.
+    pub tasks: Tasks,
 }
 
 impl ContainOptions {
@@ -59,6 +62,7 @@ impl ContainOptions {
             network,
             control_group,
             root,
+            tasks: Tasks::default(),
         }
     }
 }

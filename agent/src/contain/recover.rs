@@ -149,7 +149,7 @@ impl Containment {
             let plan = self.steps.plan(&entry.report.action, beside);
             plan.and_then(|plan| self.steps.apply(entry.id(), plan, 0))
         } else {
-            kill_tree::thaw(target).map_err(Into::into).map(|()| String::new())
+            kill_tree::thaw(&self.steps.tasks, target).map_err(Into::into).map(|()| String::new())
         };
         match done {
             Ok(detail) if fresh => applied(format!("{detail}; the agent ended meanwhile")),

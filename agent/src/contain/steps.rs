@@ -31,6 +31,7 @@ use super::remove_line::{self, LineError};
 use super::rewrite::RewriteError;
 use super::suspend_process::{self, SuspendError};
 use super::vault::Vault;
+use crate::tasks::Tasks;
 
 /// How long killed processes may take to be gone: one that hangs in the kernel longer is reported.
 const KILL_PATIENCE: Duration = Duration::from_secs(5);
@@ -151,6 +152,7 @@ pub struct Steps {
     pub boot: u32,
     /// Where the host's file system begins.
     pub root: PathBuf,
+    pub tasks: Tasks,
 }
 
 impl Steps {
@@ -204,7 +206,7 @@ impl Steps {
             Plan::Kill { target, known, spare } => {
                 let mut seen = None;
                 let look = |pids: &[u32]| seen = Some(evidence::gather(pids));
-                let done = kill_tree::apply(&target, &known, &spare, KILL_PATIENCE, look);
+                let done = kill_tree::apply(&self.tasks, &target, &known, &spare, KILL_PATIENCE, look);
                 let unkept = self.keep(id, seen);
                 Ok(format!("{}{unkept}", killed(&done?)))
             }

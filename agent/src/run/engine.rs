@@ -1,6 +1,7 @@
 //! Owns: the order in which the stages see one record: normalize, detect, decide, contain, report.
 //! Never: threads or waiting; whoever calls decides when.
 
+mod around;
 mod focus;
 mod halted;
 mod orders;
@@ -10,37 +11,37 @@ mod scanning;
 mod upkeep;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
 use picket_model::{
-    Action, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount, Process,
-    ProcessKey, Record, Sha256, Timestamp,
+    Action, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount, ProcessKey,
+    Record, Timestamp,
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
+use self::around::Around;
 use self::focus::Focus;
 use self::questions::Questions;
 use super::bundles::{self, Keeper, Kept, Ready};
 use super::clock::HostClock;
 use super::hunt::Hunt;
 use super::sensing::Sight;
+use super::status;
 use super::system_files::SystemFiles;
 use super::witnesses::Witnesses;
-use super::{status, system_files};
-use crate::accounts::Accounts;
 use crate::config::Config;
-use crate::contain::{Containment, ExecDeny, kill_tree};
-use crate::decide::{self, Decide, Surroundings};
+use crate::contain::{Containment, kill_tree};
+use crate::decide::{self, Decide};
 use crate::detect::Detect;
 use crate::facts;
 use crate::normalize::Normalizer;
-use crate::procfs::{self, View};
 use crate::report::{Identity, Spool, SpoolError};
 use crate::scan::Scan;
-use crate::sensor::{ExecDenyMap, Peace, Source};
+use crate::sensor::{Peace, Source};
 use crate::sys::clock::{WallOffset, boot_ns};
+use crate::tasks::Tasks;
 use crate::worker::{Deliver, Done, Pool, ScannerOptions};
 
 /// Ticks of a quarter second between two writes of `status.json`.
@@ -108,46 +109,6 @@ pub struct Links {
     pub deliver: Deliver,
 }
 
-/// What decide may ask of the process table.
-struct Around<'a>(&'a Normalizer, &'a SystemFiles);
-
-impl Surroundings for Around<'_> {
-    fn process(&self, key: &ProcessKey) -> Option<Arc<Process>> {
-        self.0.process(key)
-    }
-
-    fn running(&self, pid: u32) -> Option<Arc<Process>> {
-        self.0.running(pid)
-    }
-
-    fn view(&self, key: &ProcessKey) -> View {
-        procfs::view(key.pid, Some(key.start_ticks))
-    }
-
-    fn is_system_content(&self, sha256: &Sha256, acting: Option<&Process>) -> bool {
-        let size = acting.filter(|process| process.exe_sha256 == Some(*sha256)).and_then(system_files::size_of);
-        self.1.have(sha256, size)
-    }
-
-    fn account_guard(&self, user: &str) -> Option<&'static str> {
-        let unknown = "the host's accounts cannot be read";
-        Accounts::read(Path::new("/")).map_or(Some(unknown), |accounts| accounts.guard(user, now().as_millis() / 1000))
-    }
-}
-
-/// The sensor's kernel map as containment knows it.
-struct KernelDeny(Box<dyn ExecDenyMap>);
-
-impl ExecDeny for KernelDeny {
-    fn insert(&mut self, file: FileId) -> Result<(), String> {
-        self.0.insert(file).map_err(|error| error.to_string())
-    }
-
-    fn remove(&mut self, file: FileId) -> Result<(), String> {
-        self.0.remove(file).map_err(|error| error.to_string())
-    }
-}
-
 impl Engine {
     pub fn open(
         config: &Config,
@@ -171,10 +132,11 @@ impl Engine {
                 (detector, interest, Vec::new())
             }
         };
-        let deny = source.exec_deny().map(|map| Box::new(KernelDeny(map)) as Box<dyn ExecDeny>);
+        let deny = around::exec_deny(source);
         let clock = HostClock::open(&config.state_dir);
         let mut options = super::contained::options(&config.state_dir, Some(identity), &clock);
         options.isolation = keeper.isolation();
+        options.tasks = Tasks::of(source.task_list());
         let (containment, recovered) = Containment::open(options, deny)?;
         decide.remember(containment.actions().map(|action| (action.clone(), clock.of_wall(action.requested))));
         let mut engine = Self {

@@ -9,6 +9,7 @@ mod hooks;
 mod load;
 mod names;
 mod sockets;
+mod tasks;
 
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
@@ -25,9 +26,11 @@ use self::canary::Canary;
 use self::doorbell::Doorbell;
 use self::filter::{Filter, Held};
 use self::health::Health;
+use self::tasks::TaskList;
 use super::decode::assembly::Assembly;
 use super::{ExecDenyMap, InterestSetter, SensorError, SensorOptions, Source, decode, seed};
 use crate::sys::clock::{WallOffset, boot_ns};
+use crate::tasks::List;
 
 /// One `next` hands over at most so many records, so that a flood cannot grow the batch without end.
 const BATCH_MAX: usize = 8192;
@@ -55,6 +58,7 @@ pub struct BpfSource {
     health: Health,
     canary: Canary,
     deny: Option<HashMap<MapData, DenyKey, u8>>,
+    tasks: Option<TaskList>,
     filter: Option<Filter>,
     held: Held,
     watch_read: Vec<String>,
@@ -96,6 +100,7 @@ pub fn open(options: &SensorOptions, force: Option<Tier>) -> Result<Box<dyn Sour
         health,
         canary,
         deny,
+        tasks: loaded.tasks,
         filter: Some(filter),
         held,
         watch_read: options.watch_read.clone(),
@@ -152,6 +157,10 @@ impl Source for BpfSource {
 
     fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
         self.deny.take().map(|map| Box::new(DenyMap(map)) as Box<dyn ExecDenyMap>)
+    }
+
+    fn task_list(&mut self) -> Option<Box<dyn List>> {
+        self.tasks.take().map(|tasks| Box::new(tasks) as Box<dyn List>)
     }
 }
 

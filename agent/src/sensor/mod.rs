@@ -19,6 +19,10 @@ macro_rules! left_to_the_tier {
         fn exec_deny(&mut self) -> Option<Box<dyn crate::sensor::ExecDenyMap>> {
             self.tier.exec_deny()
         }
+
+        fn task_list(&mut self) -> Option<Box<dyn crate::tasks::List>> {
+            self.tier.task_list()
+        }
     };
 }
 
@@ -43,6 +47,8 @@ use std::time::Duration;
 use picket_model::raw::RawRecord;
 use picket_model::{Coverage, FileId, Interest, Tier, TypeCount};
 use thiserror::Error;
+
+use crate::tasks::List;
 
 pub use own::{Peace, TOLD_AFTER};
 
@@ -77,6 +83,11 @@ pub trait Source: Send {
 
     /// The kernel's own list of files that may not be executed, where the tier has one. It can be taken once.
     fn exec_deny(&mut self) -> Option<Box<dyn ExecDenyMap>> {
+        None
+    }
+
+    /// The kernel's own list of its processes, where the tier has one. It can be taken once.
+    fn task_list(&mut self) -> Option<Box<dyn List>> {
         None
     }
 }

@@ -6,6 +6,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use picket_model::Tier;
 
 use super::hooks::{Hook, Kind, Outcome, Trial, family};
+use super::tasks::TaskList;
 use super::{names, sockets};
 use crate::sensor::{SensorError, SensorOptions};
 
@@ -19,6 +20,7 @@ pub struct Loaded {
     pub ebpf: Ebpf,
     pub tier: Tier,
     pub outcome: Outcome,
+    pub tasks: Option<TaskList>,
 }
 
 pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, SensorError> {
@@ -53,7 +55,8 @@ pub fn programs(options: &SensorOptions, force: Option<Tier>) -> Result<Loaded, 
         outcome.blind.push("TCP accepts by io_uring are not seen.".to_owned());
     }
     let tier = tier(&mut trial, force, &mut outcome)?;
-    Ok(Loaded { ebpf, tier, outcome })
+    let tasks = TaskList::open(&btf);
+    Ok(Loaded { ebpf, tier, outcome, tasks })
 }
 
 const FILES: u32 = family::OPEN | family::CLOSE | family::NAMES | family::CHANGES | family::ATTRIBUTES;
