@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test says what it missed by panicking")]
 
+mod clock;
 mod full_tier;
 mod halted;
 mod lateral;

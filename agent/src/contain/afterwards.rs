@@ -33,7 +33,15 @@ impl Containment {
     /// What is still to be said when the agent ends: evidence that was not written yet.
     pub fn close(&mut self) -> Vec<ActionReport> {
         let written = self.steps.evidence.finish();
-        self.evidence_of(written)
+        let reports = self.evidence_of(written);
+        self.settle_journal();
+        reports
+    }
+
+    pub(super) fn settle_journal(&mut self) {
+        if let Err(error) = self.ledger.settle() {
+            tracing::warn!(%error, "what was done is not yet safe from a power cut");
+        }
     }
 
     pub(super) fn evidence_kept(&mut self) -> Vec<ActionReport> {

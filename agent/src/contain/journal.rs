@@ -40,6 +40,8 @@ pub struct Journal {
     room: u64,
     /// Stretches between whole entries that the disk damaged.
     damaged: usize,
+    /// Something was noted that is not durable yet.
+    behind: bool,
 }
 
 impl Journal {
@@ -73,20 +75,47 @@ impl Journal {
         file.set_len(length).and_then(|()| file.sync_all()).map_err(fail("cut the torn tail of"))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))?;
-        let mut journal = Self { file, path: path.to_owned(), length, room: 0, damaged };
+        let mut journal = Self { file, path: path.to_owned(), length, room: 0, damaged, behind: false };
         journal.keep_room();
         Ok((journal, entries))
     }
 
     /// Durable when it returns; after an error the journal is as it was before.
     pub fn append<T: Serialize>(&mut self, entry: &T) -> Result<(), JournalError> {
+        self.add(entry, |file| file.sync_data())?;
+        self.behind = false;
+        Ok(())
+    }
+
+    /// Outlives this process when it returns, and the host's end from the next `append` or `settle` on.
+    pub fn note<T: Serialize>(&mut self, entry: &T) -> Result<(), JournalError> {
+        self.add(entry, |_| Ok(()))?;
+        self.behind = true;
+        Ok(())
+    }
+
+    /// Makes durable what was noted.
+    pub fn settle(&mut self) -> Result<(), JournalError> {
+        if self.behind {
+            let fail = |source| JournalError::Io { doing: "append to", path: self.path.clone(), source };
+            self.file.sync_data().map_err(fail)?;
+            self.behind = false;
+        }
+        Ok(())
+    }
+
+    fn add<T: Serialize>(
+        &mut self,
+        entry: &T,
+        sync: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), JournalError> {
         let fail = |path: &Path, source| JournalError::Io { doing: "append to", path: path.to_owned(), source };
         let frame = framed(entry, &self.path)?;
         let full = self.length + frame.len() as u64;
         if full > MAX_JOURNAL {
             return Err(JournalError::Full { size: frame.len(), path: self.path.clone() });
         }
-        if let Err(source) = self.file.write_all(&frame).and_then(|()| self.file.sync_data()) {
+        if let Err(source) = self.file.write_all(&frame).and_then(|()| sync(&mut self.file)) {
             // Else the next entry would stand behind a torn one and be lost with it.
             self.file.set_len(self.length).map_err(|source| fail(&self.path, source))?;
             self.room = 0;
@@ -139,7 +168,7 @@ impl Journal {
         // From here on the old file has no name any more: nothing may be appended to it.
         self.file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(fail.clone()("open"))?;
         self.length = bytes.len() as u64;
-        self.room = 0;
+        (self.room, self.behind) = (0, false);
         self.keep_room();
         let directory = self.path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))

@@ -133,12 +133,26 @@ impl Ledger {
 
     /// Durable when it returns; after an error it is as if it had not been called.
     pub fn write(&mut self, entry: Entry) -> Result<(), JournalError> {
-        if self.journal.length() > COMPACT_AT {
-            self.compact(&[])?;
-        }
+        self.shorten()?;
         self.journal.append(&entry)?;
         self.take(entry);
         Ok(())
+    }
+
+    /// The same for what needs not outlive the host itself, until `settle`.
+    pub fn note(&mut self, entry: Entry) -> Result<(), JournalError> {
+        self.shorten()?;
+        self.journal.note(&entry)?;
+        self.take(entry);
+        Ok(())
+    }
+
+    pub fn settle(&mut self) -> Result<(), JournalError> {
+        self.journal.settle()
+    }
+
+    fn shorten(&mut self) -> Result<(), JournalError> {
+        if self.journal.length() > COMPACT_AT { self.compact(&[]) } else { Ok(()) }
     }
 
     /// Counts as said from now on, whether or not the disk took it.

@@ -207,6 +207,7 @@ impl Containment {
     /// was kept since.
     pub fn expire(&mut self, now: Timestamp) -> Vec<ActionReport> {
         let mut reports = self.evidence_kept();
+        self.settle_journal();
         reports.extend(self.end_due(now));
         reports
     }
@@ -317,7 +318,10 @@ impl Containment {
 
     /// What is done is done: where the disk does not take it, memory and the report still say it.
     fn write_down(&mut self, mut entry: Entry) -> ActionReport {
-        if let Err(error) = self.ledger.write(entry.clone()) {
+        // What was ended stays ended where the host itself goes down with the word of it: it need not wait for the disk.
+        let over = entry.report.state == ActionState::Applied && !entry.report.action.kind.undoable();
+        let written = if over { self.ledger.note(entry.clone()) } else { self.ledger.write(entry.clone()) };
+        if let Err(error) = written {
             entry.report.detail += &format!("; not written down: {error}");
             self.ledger.take(entry.clone());
         }

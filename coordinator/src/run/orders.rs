@@ -94,7 +94,8 @@ impl Desk {
             let message = format!("{} has no inverse", report.action.kind.word());
             return Err(Refused::new(Status::Invalid, message, "what was ended has to be started again by hand"));
         }
-        if report.state != ActionState::Applied {
+        // One that failed may hold on its host in spite of what was observed of it: the host knows, and says so.
+        if !matches!(report.state, ActionState::Applied | ActionState::Failed) {
             return Err(Refused::new(
                 Status::Conflict,
                 format!("nothing to undo: the action is {} ({})", report.state.word(), report.detail),

@@ -160,6 +160,21 @@ fn any_act_is_ordered_recorded_and_taken_back_where_it_can_be() {
 }
 
 #[test]
+fn what_was_seen_not_to_hold_can_still_be_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    let mut suspended = report(ONE, ActionState::Applied, now());
+    suspended.action.kind = ActionKind::SuspendProcess { target: world::TARGET };
+    let acts = acting(suspended.time.plus_millis(5_000));
+    world.tell(ONE, &[Record::Action { report: suspended }, acts]);
+    world.settle();
+    assert_eq!(world.action(ACTION).unwrap().state, ActionState::Failed);
+    world.desk.order_undo("ada", ACTION, "it is ours").unwrap();
+    let sent = rows::commands_of(&*world.front, ONE).unwrap();
+    assert!(matches!(&sent[0].command.kind, CommandKind::Undo { action, .. } if *action == ACTION), "{sent:?}");
+}
+
+#[test]
 fn an_order_that_nobody_answered_expires() {
     let dir = tempfile::tempdir().unwrap();
     let mut world = World::new(dir.path());
