@@ -8,8 +8,9 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use nix::libc;
 
@@ -19,8 +20,6 @@ use crate::contain::{filesystems, paths};
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Readers that hang; with more of them nothing more is read.
 const READERS_MAX: usize = 4;
-/// Pieces on their way.
-const QUEUE: usize = 64;
 /// Of one tree: its root, and what was found below it first.
 const PROCESSES_MAX: usize = 16;
 /// One file of /proc.
@@ -48,61 +47,60 @@ pub struct Gathered {
     pub cut: Option<&'static str>,
 }
 
-enum Piece {
-    Process,
-    Text(String, Vec<u8>),
-    Image(String, File),
-    Cut(&'static str),
+/// What was read so far; nothing once the time is up, and then nobody listens.
+#[derive(Clone)]
+struct SoFar(Arc<Mutex<Option<Gathered>>>);
+
+impl SoFar {
+    fn lock(&self) -> MutexGuard<'_, Option<Gathered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing where nobody listens.
+    fn add(&self, piece: impl FnOnce(&mut Gathered)) -> Option<()> {
+        self.lock().as_mut().map(piece)
+    }
 }
 
 /// Reads what goes with the processes, as far as time and room reach. They do not run meanwhile.
 #[must_use]
 pub fn gather(pids: &[u32]) -> Gathered {
-    let mut gathered = Gathered::default();
-    let pids = pids.to_vec();
-    let (sender, pieces) = sync_channel(QUEUE);
+    let cut = |why| Gathered { cut: Some(why), ..Gathered::default() };
     if READERS.fetch_add(1, Ordering::Relaxed) >= READERS_MAX {
         READERS.fetch_sub(1, Ordering::Relaxed);
-        gathered.cut = Some("earlier ones could not be read to their end");
-        return gathered;
+        return cut("earlier ones could not be read to their end");
     }
+    let so_far = SoFar(Arc::new(Mutex::new(Some(Gathered::default()))));
+    let (pids, to) = (pids.to_vec(), so_far.clone());
+    // Said once, at the end: on a busy machine each word between two threads costs the stopped processes a turn.
+    let (end, ended) = sync_channel::<()>(1);
     let reader = std::thread::Builder::new().name("evidence".to_owned()).spawn(move || {
-        read(&pids, &sender);
+        read(&pids, &to);
+        drop(end);
         READERS.fetch_sub(1, Ordering::Relaxed);
     });
-    match reader {
-        Ok(_) => collect(&mut gathered, &pieces),
-        Err(_) => {
-            READERS.fetch_sub(1, Ordering::Relaxed);
-            gathered.cut = Some("no thread could be started");
-        }
+    if reader.is_err() {
+        READERS.fetch_sub(1, Ordering::Relaxed);
+        return cut("no thread could be started");
+    }
+    collect(&so_far, &ended)
+}
+
+fn collect(so_far: &SoFar, ended: &Receiver<()>) -> Gathered {
+    let in_time = ended.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Disconnected);
+    let mut gathered = so_far.lock().take().unwrap_or_default();
+    if !in_time {
+        gathered.cut = Some("not all could be read in time");
     }
     gathered
 }
 
-fn collect(gathered: &mut Gathered, pieces: &Receiver<Piece>) {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match pieces.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(Piece::Process) => gathered.processes += 1,
-            Ok(Piece::Text(name, text)) => gathered.texts.push((name, text)),
-            Ok(Piece::Image(name, image)) => gathered.images.push((name, image)),
-            Ok(Piece::Cut(why)) => gathered.cut = Some(why),
-            Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => {
-                gathered.cut = Some("not all could be read in time");
-                return;
-            }
-        }
-    }
-}
-
 /// All of each process; nobody listens any more once the time is up.
-fn read(pids: &[u32], to: &SyncSender<Piece>) {
+fn read(pids: &[u32], to: &SoFar) {
     let mut reader = Reader { to, room: TEXTS_BYTES_MAX, known: HashSet::new() };
     for (number, pid) in pids.iter().enumerate() {
         if number >= PROCESSES_MAX || reader.room == 0 {
-            reader.say(Piece::Cut("not of all processes"));
+            reader.cut("not of all processes");
             return;
         }
         if reader.process(*pid).is_none() {
@@ -112,28 +110,27 @@ fn read(pids: &[u32], to: &SyncSender<Piece>) {
 }
 
 struct Reader<'a> {
-    to: &'a SyncSender<Piece>,
+    to: &'a SoFar,
     room: u64,
     /// Images held already, by device and inode.
     known: HashSet<(u64, u64)>,
 }
 
 impl Reader<'_> {
-    /// Nothing where nobody listens.
-    fn say(&self, piece: Piece) -> Option<()> {
-        self.to.send(piece).ok()
+    fn cut(&self, why: &'static str) -> Option<()> {
+        self.to.add(|gathered| gathered.cut = Some(why))
     }
 
     fn process(&mut self, pid: u32) -> Option<()> {
-        self.say(Piece::Process)?;
+        self.to.add(|gathered| gathered.processes += 1)?;
         match image(pid) {
             Some(Ok(image)) => {
                 let is_new = image.metadata().is_ok_and(|seen| self.known.insert((seen.dev(), seen.ino())));
                 if is_new {
-                    self.say(Piece::Image(format!("{pid}/exe"), image))?;
+                    self.to.add(|gathered| gathered.images.push((format!("{pid}/exe"), image)))?;
                 }
             }
-            Some(Err(why)) => self.say(Piece::Cut(why))?,
+            Some(Err(why)) => self.cut(why)?,
             None => {}
         }
         let (names, sockets) = descriptors(pid);
@@ -156,10 +153,10 @@ impl Reader<'_> {
         let _ = from.take(limit + 1).read_to_end(&mut text);
         if text.len() as u64 > limit {
             text.truncate(usize::try_from(limit).unwrap_or(0));
-            self.say(Piece::Cut("a list was longer than is kept"))?;
+            self.cut("a list was longer than is kept")?;
         }
         self.room = self.room.saturating_sub(text.len() as u64);
-        self.say(Piece::Text(format!("{pid}/{name}"), text))
+        self.to.add(|gathered| gathered.texts.push((format!("{pid}/{name}"), text)))
     }
 }
 
@@ -214,18 +211,18 @@ fn listed(pid: u32, sockets: &BTreeSet<String>) -> String {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::sync_channel;
+    use std::sync::{Arc, Mutex};
 
-    use super::{Gathered, Piece, QUEUE, collect, gather};
+    use super::{Gathered, SoFar, collect, gather};
 
     #[test]
     fn a_reader_that_hangs_costs_what_it_did_not_read() {
-        let (sender, pieces) = sync_channel(QUEUE);
-        sender.send(Piece::Process).unwrap();
-        sender.send(Piece::Text("1/stat".to_owned(), b"1 (x)".to_vec())).unwrap();
-        let mut gathered = Gathered::default();
-        collect(&mut gathered, &pieces);
-        assert_eq!((gathered.processes, gathered.texts.len()), (1, 1));
-        assert_eq!(gathered.cut, Some("not all could be read in time"));
+        let so_far = SoFar(Arc::new(Mutex::new(Some(Gathered::default()))));
+        so_far.add(|gathered| gathered.texts.push(("1/stat".to_owned(), b"1 (x)".to_vec()))).unwrap();
+        let (_end, ended) = sync_channel::<()>(1);
+        let gathered = collect(&so_far, &ended);
+        assert_eq!((gathered.texts.len(), gathered.cut), (1, Some("not all could be read in time")));
+        assert!(so_far.add(|_| {}).is_none(), "nobody listens any more");
     }
 
     #[test]
