@@ -35,6 +35,9 @@ pub struct Entry {
     /// Executables that a planned kill spares; a kill that a crash cut short is finished with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spare: Vec<String>,
+    /// Whose budgets it took its share of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub account: String,
 }
 
 /// What an undoing must know of the time before the act.
@@ -71,7 +74,7 @@ impl Entry {
             latency_us: 0,
             detail: String::new(),
         };
-        Self { report, until, undoing: None, kept: None, before: None, spare: grounds.spare }
+        Self { report, until, undoing: None, kept: None, before: None, spare: grounds.spare, account: grounds.account }
     }
 
     pub const fn id(&self) -> ActionId {
@@ -182,9 +185,9 @@ impl Ledger {
         reports
     }
 
-    /// All that was done, as far as it is remembered.
-    pub fn actions(&self) -> impl Iterator<Item = &Action> {
-        self.in_force.values().chain(self.over.values()).map(|entry| &entry.report.action)
+    /// All that was done, as far as it is remembered, and which account set it off.
+    pub fn actions(&self) -> impl Iterator<Item = (&Action, &str)> {
+        self.in_force.values().chain(self.over.values()).map(|entry| (&entry.report.action, entry.account.as_str()))
     }
 
     /// In how many places the journal was damaged when it was opened.

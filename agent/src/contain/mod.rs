@@ -140,8 +140,8 @@ impl Containment {
         self.ledger.settled_since(since)
     }
 
-    /// All that was done here, as far as it is remembered.
-    pub fn actions(&self) -> impl Iterator<Item = &Action> {
+    /// All that was done here, as far as it is remembered, and which account set it off.
+    pub fn actions(&self) -> impl Iterator<Item = (&Action, &str)> {
         self.ledger.actions()
     }
 

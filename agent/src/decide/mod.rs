@@ -71,7 +71,7 @@ pub struct Decide {
     proposed: Proposed,
     ids: IdSource,
     /// Acts of before the agent's start, until there is a bundle whose budgets they count for.
-    before: Vec<(Action, Timestamp)>,
+    before: Vec<(Action, String, Timestamp)>,
 }
 
 impl Decide {
@@ -91,14 +91,14 @@ impl Decide {
     }
 
     /// Acts of before the agent's start count for the budgets, each with its steady date.
-    pub fn remember(&mut self, acts: impl Iterator<Item = (Action, Timestamp)>) {
+    pub fn remember(&mut self, acts: impl Iterator<Item = (Action, String, Timestamp)>) {
         self.before.extend(acts);
         self.count_before();
     }
 
     fn count_before(&mut self) {
         if let Some(authority) = &mut self.authority {
-            self.before.drain(..).for_each(|(action, at)| authority.remember(&action, at));
+            self.before.drain(..).for_each(|(action, account, at)| authority.remember(&action, &account, at));
         }
     }
 

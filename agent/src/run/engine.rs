@@ -138,7 +138,9 @@ impl Engine {
         options.isolation = keeper.isolation();
         options.tasks = Tasks::of(source.task_list());
         let (containment, recovered) = Containment::open(options, deny)?;
-        decide.remember(containment.actions().map(|action| (action.clone(), clock.of_wall(action.requested))));
+        let dated =
+            |(action, account): (&Action, &str)| (action.clone(), account.to_owned(), clock.of_wall(action.requested));
+        decide.remember(containment.actions().map(dated));
         let mut engine = Self {
             state_dir: config.state_dir.clone(),
             normalizer: Normalizer::new(facts::boot_prefix(), super::ids::source()).reading_by(pool),

@@ -1,17 +1,16 @@
 //! Owns: verdicts under one verified bundle, and `Authorized`, the proof that one of them was "act now".
 //! Never: doing what was judged, reading a clock.
 
+mod grounds;
 mod place;
 mod spending;
 
 use std::ops::Deref;
 use std::sync::Arc;
 
-use picket_model::{
-    Action, ActionKind, BundleVersion, IsolationScope, LEASE_MS_LASTING, Principal, Radius, Timestamp, VerdictKind,
-};
-use serde::{Deserialize, Serialize};
+use picket_model::{Action, ActionKind, IsolationScope, LEASE_MS_LASTING, Principal, Radius, Timestamp, VerdictKind};
 
+pub use self::grounds::Grounds;
 use self::place::Place;
 use crate::autonomy::{Escalation, Level};
 use crate::budget::Spent;
@@ -53,23 +52,6 @@ impl<T> Deref for Authorized<T> {
     fn deref(&self) -> &T {
         &self.0
     }
-}
-
-/// What a verdict rests on; it goes into every report.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Grounds {
-    pub verdict: VerdictKind,
-    pub bundle: BundleVersion,
-    /// `@id`s of policies, or `protected: …`, `budget: …`, `lease: …`.
-    pub decided_by: Vec<String>,
-    /// Executables whose processes a kill leaves out, with all below them, though the target stands above them; of which
-    /// none may run where processes are stopped.
-    pub spare: Vec<String>,
-    /// How far Picket goes by itself with this action on this host; none for people, and where the bundle has no tiers.
-    pub level: Option<Level>,
-    /// Whom the question is for, or whoever looks at what was done.
-    pub escalation: Option<Escalation>,
 }
 
 /// What an action would hit, as the host knows it at this moment.
@@ -209,7 +191,8 @@ impl Authority {
             _ => Vec::new(),
         };
         let Draft { verdict, decided_by } = draft;
-        let grounds = Grounds { verdict, bundle: self.bundle.version, decided_by, spare, level, escalation };
+        let (bundle, account) = (self.bundle.version, target.account.clone());
+        let grounds = Grounds { verdict, bundle, decided_by, spare, level, escalation, account };
         match verdict {
             VerdictKind::ActNow => Judgement::ActNow(Authorized(action), grounds),
             VerdictKind::Ask => Judgement::Ask(action, grounds),

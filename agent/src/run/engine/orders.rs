@@ -68,6 +68,7 @@ impl Engine {
             spare: Vec::new(),
             level: None,
             escalation: None,
+            account: String::new(),
         };
         self.report(stated(action, ActionState::Refused, grounds, format!("refused by {principal}: {note}")));
         (true, "refused".to_owned())

@@ -31,11 +31,17 @@ impl Authority {
         Some(self.spent_on_accounts.left(action.host, &against(account), limit, now))
     }
 
-    /// Counts an act of before, which was spent at that steady date: to start again is no way to act twice as often. Because
-    /// of which account it was is not remembered.
-    pub fn remember(&mut self, action: &Action, at: Timestamp) {
-        if autonomous(&action.reason.principal) {
-            self.spent.remember(action.host, action.kind.word(), at);
+    /// Counts an act of before, which this account set off and which was spent at that steady date: to start again is no way
+    /// to act twice as often.
+    pub fn remember(&mut self, action: &Action, account: &str, at: Timestamp) {
+        if !autonomous(&action.reason.principal) {
+            return;
+        }
+        let word = action.kind.word();
+        self.spent.remember(action.host, word, at);
+        self.shares.remember(action.host, because(word, account), at);
+        if !account.is_empty() {
+            self.spent_on_accounts.remember(action.host, against(account), at);
         }
     }
 

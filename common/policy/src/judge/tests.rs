@@ -1,5 +1,7 @@
+mod budgets;
+
 use picket_model::action::Reason;
-use picket_model::{ActionId, HostId, IncidentId, NetFlow, NetProtocol, ProcessKey, RuleId, Sha256};
+use picket_model::{ActionId, BundleVersion, HostId, IncidentId, NetFlow, NetProtocol, ProcessKey, RuleId, Sha256};
 
 use super::*;
 use crate::{keys, shipped, verify};
@@ -292,25 +294,6 @@ fn while_halted_picket_only_asks_and_people_are_obeyed() {
 }
 
 #[test]
-fn one_account_sets_off_only_so_much() {
-    let mut authority = authority_of(&Bundle { account_budget: Some(2), ..bundle("standard") });
-    let mut asked = |word: &str, account: &str, ms: u64| {
-        let target = Target { account: account.into(), ..Target::default() };
-        grounds(authority.judge(action(word, AGENT), &target, NOW.plus_millis(ms)))
-    };
-    assert_eq!(asked("kill_tree", "www-data", 0).verdict, VerdictKind::ActNow);
-    assert_eq!(asked("quarantine_file", "www-data", 1).verdict, VerdictKind::ActNow);
-    let third = asked("kill_tree", "www-data", 2);
-    let told = ["guard.account-budget", "budget: 2 of acts against www-data an hour on one host are spent"];
-    assert_eq!((third.verdict, third.decided_by), (VerdictKind::Ask, told.map(str::to_owned).to_vec()));
-    // Others, and whoever is not known, are counted by themselves or not at all.
-    for account in ["anna", "", "", ""] {
-        assert_eq!(asked("kill_tree", account, 3).verdict, VerdictKind::ActNow, "{account:?}");
-    }
-    assert_eq!(asked("kill_tree", "www-data", 3_600_000).verdict, VerdictKind::ActNow);
-}
-
-#[test]
 fn a_host_keeps_within_the_least_budget_of_its_groups() {
     let group = |name: &str, hosts: &str, most: u32| crate::GroupBudget {
         name: name.into(),
@@ -359,23 +342,4 @@ fn where_the_clock_was_wrong_when_the_host_started_it_counts_once_it_is_right() 
     let started = Timestamp(5);
     let at = |wall| authority.conservative(Moment { wall, steady: started });
     assert!(!at(NOW) && at(bundle.lease_expires()));
-}
-
-#[test]
-fn whoever_exhausts_a_budget_leaves_a_reserve_for_what_others_set_off() {
-    let bundle = Bundle { budgets: [("kill_tree".to_owned(), 8)].into(), account_budget: None, ..bundle("standard") };
-    let mut authority = authority_of(&bundle);
-    let mut asked = |account: &str| {
-        let target = Target { account: account.into(), ..Target::default() };
-        grounds(authority.judge(action("kill_tree", AGENT), &target, NOW))
-    };
-    let noise = (0..100).filter(|_| asked("www-data").verdict == VerdictKind::ActNow).count();
-    assert_eq!(noise, 6);
-    let told = ["guard.budget", "budget: 6 of kill_tree because of www-data an hour on one host are spent"];
-    assert_eq!(asked("www-data").decided_by, told);
-    // The real attack, by another account; and what has no name is one account too.
-    assert_eq!(asked("root").verdict, VerdictKind::ActNow);
-    assert_eq!(asked("").verdict, VerdictKind::ActNow);
-    let third = asked("anna");
-    assert_eq!(third.decided_by, ["guard.budget", "budget: 8 of kill_tree an hour on one host are spent"]);
 }

@@ -40,6 +40,7 @@ fn grounds() -> Grounds {
             then_ask: Vec::new(),
             then: Then::Act,
         }),
+        account: "www-data".into(),
     }
 }
 
