@@ -221,6 +221,9 @@ fn a_bundle_that_does_badly_on_its_canary_comes_back_by_itself_and_reaches_no_ot
     });
     let refused = refused.unwrap_or_else(|error| panic!("{error}\n{:#}", rollout(&estate)));
     assert!(refused["why"].as_str().unwrap().contains("refused it"), "{refused:#}");
+    let log = estate.json(&["audit", "list", "--limit", "1000"]).unwrap();
+    let line = log.as_array().unwrap().iter().find(|line| line["what"] == "bundle refused");
+    assert_eq!(line.map(|line| &line["subject"]), Some(&json!("5")), "it names what was refused: {log:#}");
     wait_for(&estate, &first, 6);
     wait_for(&estate, &second, 6);
     assert!(!second_had(&estate, 5));

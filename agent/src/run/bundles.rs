@@ -62,7 +62,17 @@ pub enum Offered {
         version: BundleVersion,
         lists: Vec<WantedList>,
     },
-    Refused(String),
+    /// It is in force already: sent again after a broken link.
+    InForce(BundleVersion),
+    Refused(Refused),
+}
+
+/// A bundle that does not count, and why.
+#[derive(Debug)]
+pub struct Refused {
+    /// None where its bytes or signature do not tell.
+    pub version: Option<BundleVersion>,
+    pub why: String,
 }
 
 /// A bundle that may be kept and take over.
@@ -87,18 +97,19 @@ pub struct Checker {
 impl Checker {
     /// A bundle that is to follow `current`. From the first look at it on, an end of the agent is laid to it.
     pub fn offered(&self, bytes: &[u8], current: Option<BundleVersion>, now: Timestamp) -> Offered {
+        if let Some(version) = current.filter(|_| std::fs::read(&self.path).is_ok_and(|kept| kept == bytes)) {
+            return Offered::InForce(version);
+        }
         let sha256 = trials::sum(bytes);
         if self.trials.left_behind(sha256) {
             let ended = self.trials.ended(sha256);
-            return Offered::Refused(format!(
-                "{}, {ended} times; sign it anew, as a higher version",
-                super::status::LEFT
-            ));
+            let why = format!("{}, {ended} times; sign it anew, as a higher version", super::status::LEFT);
+            return self.refused(bytes, why);
         }
         self.trials.begin(sha256);
-        let offered = self.looked_at(picket_policy::accept(bytes, &self.trusted, current, now));
+        let offered = self.looked_at(bytes, picket_policy::accept(bytes, &self.trusted, current, now));
         match offered {
-            Offered::Ready(_) => {}
+            Offered::Ready(_) | Offered::InForce(_) => {}
             Offered::Refused(_) => self.trials.over(sha256),
             Offered::Wants { .. } => self.trials.pause(),
         }
@@ -107,17 +118,21 @@ impl Checker {
 
     /// The kept bundle once more, now that its lists are here.
     pub fn kept(&self, bytes: &[u8]) -> Offered {
-        self.looked_at(picket_policy::verify(bytes, &self.trusted))
+        self.looked_at(bytes, picket_policy::verify(bytes, &self.trusted))
     }
 
-    fn looked_at(&self, verified: Result<Verified, BundleError>) -> Offered {
+    fn refused(&self, bytes: &[u8], why: String) -> Offered {
+        Offered::Refused(Refused { version: picket_policy::signed_version(bytes, &self.trusted), why })
+    }
+
+    fn looked_at(&self, bytes: &[u8], verified: Result<Verified, BundleError>) -> Offered {
         let verified = match verified {
             Ok(verified) => verified,
-            Err(error) => return Offered::Refused(error.to_string()),
+            Err(error) => return self.refused(bytes, error.to_string()),
         };
         let Bundle { name, version, indicator_lists, .. } = &verified.bundle;
         match self.lists.missing(indicator_lists) {
-            Err(error) => return Offered::Refused(format!("its lists of indicators cannot be kept: {error}")),
+            Err(error) => return self.refused(bytes, format!("its lists of indicators cannot be kept: {error}")),
             Ok(lists) if !lists.is_empty() => return Offered::Wants { name: name.clone(), version: *version, lists },
             Ok(_) => {}
         }
@@ -130,7 +145,7 @@ impl Checker {
                 let (bundle, sha256) = (verified.bundle.without_texts(), trials::sum(&verified.bytes));
                 Offered::Ready(Box::new(Prepared { bundle, ready, sha256, draft }))
             }
-            Err(why) => Offered::Refused(why),
+            Err(why) => self.refused(bytes, why),
         }
     }
 
@@ -273,14 +288,15 @@ impl Keeper {
 
     /// Keeps a bundle that was checked; an error leaves everything as it was and says why. Until it has settled, a crash
     /// may bring the one before back, and the coordinator sends this one again.
-    pub fn keep(&mut self, prepared: Prepared) -> Result<(Ready, Put), String> {
+    pub fn keep(&mut self, prepared: Prepared) -> Result<(Ready, Put), Refused> {
         let Prepared { bundle, ready, sha256, draft } = prepared;
         // Another may have been kept while this one was compiled; the kept one itself may come again with its lists.
         let offered = bundle.version;
+        let refused = |why| Refused { version: Some(offered), why };
         if let Some(have) = self.version().filter(|have| offered < *have) {
-            return Err(BundleError::Older { have, offered }.to_string());
+            return Err(refused(BundleError::Older { have, offered }.to_string()));
         }
-        let cannot = |error: std::io::Error| cannot_keep(&self.checker.path, &error);
+        let cannot = |error: std::io::Error| refused(cannot_keep(&self.checker.path, &error));
         // One that has not proved good itself is nothing to come back to.
         if self.new.is_none() && self.version().is_some_and(|have| have != offered) {
             self.keep_before().map_err(cannot)?;

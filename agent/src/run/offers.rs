@@ -93,7 +93,8 @@ impl Offers {
         }
         let (version, accepted, detail) = match offered {
             Offered::Ready(prepared) => engine.prepared(*prepared),
-            Offered::Refused(why) => engine.refused(why),
+            Offered::InForce(version) => (version.0, true, String::new()),
+            Offered::Refused(refused) => engine.refused(refused),
             Offered::Wants { name, version, lists } => {
                 let bytes_wanted: u64 = lists.iter().map(|list| list.bytes).sum();
                 let what = format!("{} lists of indicators, {bytes_wanted} bytes", lists.len());

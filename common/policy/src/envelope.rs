@@ -87,6 +87,21 @@ pub fn accept(
     Ok(verified)
 }
 
+/// Which version a signed bundle claims, for whoever has to say what was refused: also of one that this build does not
+/// understand. None where no trusted key says so.
+#[must_use]
+pub fn signed_version(bytes: &[u8], trusted: &[VerifyingKey]) -> Option<BundleVersion> {
+    /// The rest may be anything.
+    #[derive(Deserialize)]
+    struct Claim {
+        version: BundleVersion,
+    }
+    limits::check_size(bytes.len()).ok()?;
+    let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
+    check_signature(&envelope, trusted).ok()?;
+    Some(serde_json::from_str::<Claim>(&envelope.body).ok()?.version)
+}
+
 fn check_signature(envelope: &Envelope, trusted: &[VerifyingKey]) -> Result<String, BundleError> {
     let key = keys::public_from_text(&envelope.key).map_err(|error| BundleError::Envelope(error.to_string()))?;
     let key_id = keys::key_id(&key);

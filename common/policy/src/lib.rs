@@ -31,7 +31,7 @@ pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
 pub use autonomy::{Autonomy, Escalation, Level, Stage, Then, Tier};
 pub use bundle::{Bundle, Conservative, IndicatorTexts, Isolation, ListRef, Protected, RuleText};
 pub use cedar::{FACTS, SCHEMA, Written, written};
-pub use envelope::{Verified, accept, verify};
+pub use envelope::{Verified, accept, signed_version, verify};
 pub use error::{BundleError, PolicyError};
 pub use families::Families;
 pub use group_budget::GroupBudget;

@@ -76,6 +76,14 @@ impl Rollout {
         self.stage == Stage::Watching
     }
 
+    /// Whether a refusal of this version, by a host that holds another, is of this bundle. While it is watched only one is
+    /// on its way to a canary: a refusal that cannot name any (0) is of it, and so is one that names what the host holds,
+    /// as those of older agents do.
+    #[must_use]
+    pub fn is_refused_by(&self, version: u64, holds: Option<BundleVersion>) -> bool {
+        version == self.version.0 || version == 0 || holds == Some(BundleVersion(version))
+    }
+
     pub fn canary_mut(&mut self, host: HostId) -> Option<&mut Canary> {
         self.canaries.iter_mut().find(|canary| canary.host == host)
     }

@@ -210,6 +210,16 @@ fn a_crash_is_a_start_that_no_stop_came_before_and_acts_count_under_the_new_bund
 }
 
 #[test]
+fn a_refusal_counts_against_the_bundle_that_it_names() {
+    let rollout = rollout(&[1], 60 * MINUTE_MS);
+    let refused = |version: u64| rollout.is_refused_by(version, Some(BundleVersion(5)));
+    assert!(refused(CANDIDATE.0));
+    assert!(refused(0), "what nobody can name is the one on its way");
+    assert!(refused(5), "older agents name what they have");
+    assert!(!refused(6) && !refused(8), "another bundle");
+}
+
+#[test]
 fn a_question_that_is_handed_on_counts_once() {
     let told_at = |stage: u32| {
         let asked = Asked { stage, stages: 2, within_s: 60, who: "somebody".into() };

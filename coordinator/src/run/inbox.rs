@@ -93,7 +93,9 @@ impl Inbox for Desks {
         tracing::info!(%host, version, accepted, %detail, "bundle answered");
         self.beside("an answer to a bundle could not be recorded", move |desk| {
             if !accepted {
-                desk.record(&format!("host {host}"), "bundle refused", &version.to_string(), &detail)?;
+                // 0: no trusted key says which it was.
+                let which = if version == 0 { "unknown".to_owned() } else { version.to_string() };
+                desk.record(&format!("host {host}"), "bundle refused", &which, &detail)?;
             }
             desk.note_answer(host, version, accepted, &detail)
         });

@@ -41,10 +41,41 @@ fn open(dir: &tempfile::TempDir) -> Keeper {
 
 fn taken(keeper: &mut Keeper, bytes: &[u8]) -> Result<(), String> {
     match keeper.checker().offered(bytes, keeper.version(), NOW) {
-        Offered::Ready(prepared) => keeper.keep(*prepared).map(|(_, put)| put.settle().unwrap()),
-        Offered::Refused(why) => Err(why),
+        Offered::Ready(prepared) => keeper.keep(*prepared).map(|(_, put)| put.settle().unwrap()).map_err(|it| it.why),
+        Offered::Refused(refused) => Err(refused.why),
+        Offered::InForce(_) => Ok(()),
         Offered::Wants { .. } => panic!("it has no lists"),
     }
+}
+
+#[test]
+fn a_refusal_names_the_bundle_that_is_refused_and_not_the_one_that_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut keeper = open(&dir);
+    taken(&mut keeper, &signed(5)).unwrap();
+    let refused = |bytes: &[u8]| match keeper.checker().offered(bytes, keeper.version(), NOW) {
+        Offered::Refused(refused) => refused.version,
+        _ => panic!("it is taken"),
+    };
+    let mut broken = picket_policy::shipped("standard").unwrap();
+    broken.version = BundleVersion(7);
+    broken.issued = NOW;
+    broken.rules = vec![RuleText { file: "ours.yml".into(), text: "title: no rule\n".into() }];
+    assert_eq!(refused(&broken.sign(&keys::generate([3; 32]))), Some(BundleVersion(7)), "its rules do not compile");
+    assert_eq!(refused(&signed(4)), Some(BundleVersion(4)), "it is older");
+    broken.version = BundleVersion(5);
+    assert_eq!(refused(&broken.sign(&keys::generate([3; 32]))), Some(BundleVersion(5)), "another of the same version");
+    let again = keeper.checker().offered(&signed(5), keeper.version(), NOW);
+    assert!(matches!(again, Offered::InForce(BundleVersion(5))), "what is in force is not refused");
+    assert_eq!(refused(&broken.sign(&keys::generate([4; 32]))), None, "nobody knows who says 7");
+    assert_eq!(refused(b"no bundle"), None);
+    // Another came to be kept while this one was compiled.
+    let Offered::Ready(late) = keeper.checker().offered(&signed(6), keeper.version(), NOW) else {
+        panic!("it is good")
+    };
+    let mut keeper = open(&dir);
+    taken(&mut keeper, &signed(8)).unwrap();
+    assert_eq!(keeper.keep(*late).map(drop).unwrap_err().version, Some(BundleVersion(6)));
 }
 
 #[test]

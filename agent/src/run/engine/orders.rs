@@ -12,7 +12,7 @@ use picket_policy::{Grounds, Judgement};
 
 use super::{Around, Engine, stated};
 use crate::decide::Order;
-use crate::run::bundles::{Keeper, Prepared, Ready};
+use crate::run::bundles::{Keeper, Prepared, Ready, Refused};
 use crate::run::status;
 use crate::sensor::TOLD_AFTER;
 use crate::sys::memory;
@@ -74,7 +74,7 @@ impl Engine {
         (true, "refused".to_owned())
     }
 
-    /// A bundle was checked and compiled beside: the version in force, whether it is this one, and why not.
+    /// A bundle was checked and compiled beside: its version, whether it is in force, and why not.
     pub fn prepared(&mut self, prepared: Prepared) -> (u64, bool, String) {
         let begun = Instant::now();
         match self.keeper.keep(prepared) {
@@ -92,7 +92,7 @@ impl Engine {
                 self.refresh();
                 (version.0, true, String::new())
             }
-            Err(why) => self.refused(why),
+            Err(refused) => self.refused(refused),
         }
     }
 
@@ -122,10 +122,11 @@ impl Engine {
         }
     }
 
-    /// It does not count, and the one before it goes on.
-    pub fn refused(&mut self, why: String) -> (u64, bool, String) {
-        self.speak("bundle refused", &why);
-        (self.keeper.version().map_or(0, |version| version.0), false, why)
+    /// It does not count, and the one before it goes on. Version 0 where nobody can say which one it was.
+    pub fn refused(&mut self, Refused { version, why }: Refused) -> (u64, bool, String) {
+        let which = version.map_or_else(String::new, |version| format!("version {version}: "));
+        self.speak("bundle refused", &format!("{which}{why}"));
+        (version.map_or(0, |version| version.0), false, why)
     }
 
     /// A bundle is looked at beside everything else, or waits for something.

@@ -79,6 +79,28 @@ fn a_signed_body_that_does_not_read_says_where() {
 }
 
 #[test]
+fn a_refused_bundle_is_named_by_its_version_where_a_trusted_key_says_it() {
+    let of = |bytes: &[u8]| signed_version(bytes, &trusted());
+    assert_eq!(of(&bundle(7).sign(&key())), Some(BundleVersion(7)));
+    let broken = Bundle { policies: "permit".into(), ..bundle(8) }.sign(&key());
+    assert!(verify(&broken, &trusted()).is_err());
+    assert_eq!(of(&broken), Some(BundleVersion(8)));
+    // Of a later build, with words that this one does not know.
+    let body = r#"{"version": 9, "name": 3, "later": {"on": true}}"#;
+    let mut envelope = serde_json::json!({
+        "picket_bundle": 1,
+        "key": keys::public_to_hex(&key().verifying_key()),
+        "signature": STANDARD.encode(key().sign(body.as_bytes()).to_bytes()),
+        "body": body,
+    });
+    assert_eq!(of(&serde_json::to_vec(&envelope).unwrap()), Some(BundleVersion(9)));
+    envelope["body"] = body.replace('9', "6").into();
+    assert_eq!(of(&serde_json::to_vec(&envelope).unwrap()), None, "nobody signed that");
+    assert_eq!(of(&bundle(7).sign(&keys::generate([4; 32]))), None, "nobody who is trusted");
+    assert_eq!((of(b"{"), of(&[])), (None, None));
+}
+
+#[test]
 fn limits_name_what_broke_them() {
     let refused = |bundle: Bundle| verify(&bundle.sign(&key()), &trusted()).unwrap_err().to_string();
     let rule = RuleText { file: "a.yml".into(), text: String::new() };

@@ -56,15 +56,18 @@ impl Desk {
         })
     }
 
-    /// What a host answers names the bundle that it has: while it is watched only one is on its way to a canary.
+    /// What came of a bundle on a host, as far as it is the one that is rolled out.
     pub fn note_answer(&self, host: HostId, version: u64, accepted: bool, detail: &str) -> Result<(), Refused> {
-        let is_of_it = unpoisoned(&self.watch).going_on().is_some_and(|rollout| rollout.version.0 == version);
-        match (accepted, is_of_it) {
-            (true, true) => self.note_taken(host),
-            (false, false) => self.note(host, |canary| {
+        let Some(rollout) = unpoisoned(&self.watch).going_on().cloned() else { return Ok(()) };
+        let holds = self.status_of(host).and_then(|row| row.status.bundle);
+        if accepted && rollout.version.0 == version {
+            self.note_taken(host)
+        } else if !accepted && rollout.is_refused_by(version, holds) {
+            self.note(host, |canary| {
                 canary.refused.get_or_insert_with(|| detail.to_owned());
-            }),
-            _ => Ok(()),
+            })
+        } else {
+            Ok(())
         }
     }
 
