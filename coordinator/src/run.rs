@@ -23,6 +23,7 @@ mod rows;
 mod secrets;
 mod service;
 mod simulated;
+mod spent;
 #[cfg(test)]
 mod tests;
 mod todo;

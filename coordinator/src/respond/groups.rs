@@ -1,11 +1,13 @@
 //! Owns: how many acts of each kind the coordinator has set in motion within the hour, on each group of hosts.
-//! Never: how many there may be, which is the bundle's; or what a host does alone, which it counts itself.
+//! Never: how many there may be, which is the bundle's; what a host does alone, which it counts itself; or keeping what was
+//! spent: whoever keeps it hands it back after a restart.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use picket_model::{ActionId, Timestamp};
 
-const WINDOW_MS: u64 = 3_600_000;
+use super::ledger::WINDOW_MS;
 
 /// A group that an act's host is of, and how many acts of that kind it may see.
 pub struct Bound<'a> {
@@ -13,10 +15,21 @@ pub struct Bound<'a> {
     pub limit: u32,
 }
 
+/// An act of this kind on a host of this group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Spent {
+    pub group: String,
+    pub word: &'static str,
+    pub act: ActionId,
+    pub time: Timestamp,
+}
+
 /// Holds no more acts than the bundle's limits allow.
 #[derive(Default, Debug)]
 pub struct Groups {
     spent: BTreeMap<(String, &'static str), BTreeMap<ActionId, Timestamp>>,
+    /// Spent since somebody asked.
+    news: Vec<Spent>,
 }
 
 impl Groups {
@@ -42,8 +55,21 @@ impl Groups {
             }
         }
         for bound in bounds {
-            self.spent.entry(row(bound)).or_default().entry(act).or_insert(now);
+            if let Entry::Vacant(vacant) = self.spent.entry(row(bound)).or_default().entry(act) {
+                vacant.insert(now);
+                self.news.push(Spent { group: bound.group.to_owned(), word, act, time: now });
+            }
         }
         Ok(())
+    }
+
+    /// What an earlier life spent.
+    pub fn remember(&mut self, Spent { group, word, act, time }: Spent) {
+        self.spent.entry((group, word)).or_default().insert(act, time);
+    }
+
+    /// To be kept before the act leaves.
+    pub fn take_news(&mut self) -> Vec<Spent> {
+        std::mem::take(&mut self.news)
     }
 }

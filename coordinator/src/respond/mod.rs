@@ -12,6 +12,6 @@ pub mod remedy;
 mod tests;
 
 pub use approve::{Answer, ApproveError, Question};
-pub use groups::{Bound, Groups};
-pub use ledger::Ledger;
+pub use groups::{Bound, Groups, Spent};
+pub use ledger::{Ledger, Paid, WINDOW_MS};
 pub use plan::{Case, HostEvidence, Known, Plan, Session, Withheld, plan};

@@ -7,6 +7,7 @@ use picket_model::{ActionReport, ActionState, IncidentId, IncidentStatus, Timest
 
 use super::desk::now;
 use super::rows;
+use super::spent;
 use super::todo::Todo;
 use super::work::Work;
 use crate::api::Refused;
@@ -106,6 +107,9 @@ impl Work {
                 detections.len()
             );
             self.pending.line(Line::new("coordinator", "rows dropped", "", detail));
+        }
+        for change in spent::over(state, now)? {
+            self.pending.put(change);
         }
         for id in incidents {
             self.pending.put(rows::drop_row(Table::Incidents, id.as_bytes()));

@@ -66,7 +66,7 @@ fn all<T: DeserializeOwned>(store: &dyn StateStore, table: Table, prefix: &[u8])
     Ok(rows)
 }
 
-fn put<T: Serialize>(table: Table, key: &[u8], row: &T) -> Result<Change, StoreError> {
+pub(super) fn put<T: Serialize>(table: Table, key: &[u8], row: &T) -> Result<Change, StoreError> {
     let value = serde_json::to_vec(row).map_err(|error| StoreError::Backend(error.to_string()))?;
     Ok(Change { table, key: key.to_vec(), expected: None, value: Some(value) })
 }

@@ -5,6 +5,7 @@ mod asked;
 mod groups;
 mod races;
 mod recovery;
+mod spent;
 mod world;
 
 use std::sync::atomic::Ordering;

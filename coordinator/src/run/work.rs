@@ -12,6 +12,7 @@ use super::desk::{Desk, PLACE, now, unpoisoned};
 use super::on_watch::Watches;
 use super::pending::Pending;
 use super::rows;
+use super::spent;
 use super::todo::Todo;
 use super::whole_estate::{WholeEstate, speaks_of};
 use crate::api::Refused;
@@ -70,11 +71,12 @@ impl Work {
             }
         }
         let whole = WholeEstate::open(&*desk.state)?;
+        let (ledger, groups) = spent::recall(&*desk.state, now())?;
         Ok(Self {
             desk,
             estate: Estate::new(Limits::default()),
-            ledger: Ledger::default(),
-            groups: Groups::default(),
+            ledger,
+            groups,
             verifier: Verifier::default(),
             chatter: Chatter::default(),
             pending: Pending::default(),
@@ -288,6 +290,9 @@ impl Work {
         if self.next > self.done {
             let value = Some(self.next.to_be_bytes().to_vec());
             self.pending.put(Change { table: Table::Progress, key: PLACE.to_vec(), expected: None, value });
+        }
+        for change in spent::put_news(&mut self.ledger, &mut self.groups)? {
+            self.pending.put(change);
         }
         self.pending.commit(&self.desk)?;
         self.done = self.done.max(self.next);

@@ -112,10 +112,12 @@ pub enum Table {
     Coverage,
     /// What is kept of the recovery of each incident.
     Recoveries,
+    /// What was spent of the coordinator's budgets within the hour.
+    Spent,
 }
 
 impl Table {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Hosts,
         Self::Incidents,
         Self::Actions,
@@ -130,6 +132,7 @@ impl Table {
         Self::Closings,
         Self::Coverage,
         Self::Recoveries,
+        Self::Spent,
     ];
 }
 

@@ -139,5 +139,6 @@ const fn definition(table: Table) -> Definition {
         Table::Progress => "progress",
         Table::Coverage => "coverage",
         Table::Recoveries => "recoveries",
+        Table::Spent => "spent",
     })
 }
