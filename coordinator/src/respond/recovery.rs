@@ -140,8 +140,8 @@ pub struct Facts<'a> {
     pub steps: &'a [RemedyStep],
     pub looked: Looked<'a>,
     pub by_hand: &'a [ByHand],
-    /// A person says that all of it is done.
-    pub by_hand_done: bool,
+    /// Of which of it a person says that it is done.
+    pub is_done: &'a dyn Fn(&ByHand) -> bool,
 }
 
 #[must_use]
@@ -150,15 +150,7 @@ pub fn check(facts: &Facts<'_>, now: Timestamp) -> Vec<Finding> {
     let given = facts.plan.iter().filter(|one| one.turn == Turn::Back).map(of_given);
     let steps = facts.steps.iter().map(|step| of_step(step, (facts.looked)(step), now));
     let mut found: Vec<Finding> = hosts.chain(given).chain(steps).collect();
-    if let Some(first) = facts.by_hand.first() {
-        let (count, done) = (facts.by_hand.len(), facts.by_hand_done);
-        found.push(Finding {
-            host: first.host,
-            verdict: if done { Verdict::Passed } else { Verdict::Failed },
-            what: format!("what is to be done by hand ({count})"),
-            detail: if done { "a person says that it is done" } else { "say --by-hand-done once it is" }.to_owned(),
-        });
-    }
+    found.extend(of_by_hand(facts));
     found
 }
 
@@ -179,6 +171,25 @@ fn of_host(host: &HostNow, now: Timestamp) -> Finding {
         }
     };
     Finding { host: host.host, verdict, what: "the agent watches".to_owned(), detail }
+}
+
+/// A word on what was known then says nothing of what came to light later.
+fn of_by_hand(facts: &Facts<'_>) -> Option<Finding> {
+    let (first, all) = (facts.by_hand.first()?, facts.by_hand.len());
+    let mut undone = facts.by_hand.iter().filter(|one| !(facts.is_done)(one));
+    let next = undone.next();
+    let (host, verdict, detail) = match (next, 1 + undone.count()) {
+        (None, _) => (first.host, Verdict::Passed, "a person says that it is done".to_owned()),
+        (Some(next), left) if left == all => (next.host, Verdict::Failed, "say --by-hand-done once it is".to_owned()),
+        (Some(next), left) => {
+            let detail = format!(
+                "{left} of it came after somebody said that it is done ({}); say so again once it is",
+                next.what
+            );
+            (next.host, Verdict::Failed, detail)
+        }
+    };
+    Some(Finding { host, verdict, what: format!("what is to be done by hand ({all})"), detail })
 }
 
 /// The host checks an undoing before it says that it is done.

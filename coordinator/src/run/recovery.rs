@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use picket_model::{
-    ActionKind, ActionReport, ActionState, Command, CommandKind, HostId, Incident, IncidentId, Remedy, RemedyStep,
-    Seen, Timestamp, Trace,
+    ActionKind, ActionReport, ActionState, ByHand, Command, CommandKind, HostId, Incident, IncidentId, Remedy,
+    RemedyStep, Seen, Timestamp, Trace,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -32,12 +32,28 @@ pub struct RecoveryRow {
     pub watch: Option<OnWatch>,
 }
 
-/// Who said it, and when.
+/// Who said it, when, and of what.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Word {
     pub who: String,
     pub time: Timestamp,
     pub note: String,
+    /// What was to be done by hand as far as it was known then; a word of before this was kept is of none of it.
+    #[serde(default)]
+    pub of: Vec<Hand>,
+}
+
+/// What tells one thing that is to be done by hand from another. Why it is to be done may come to be told otherwise.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Hand {
+    pub host: HostId,
+    pub what: String,
+}
+
+impl Word {
+    fn is_of(&self, one: &ByHand) -> bool {
+        self.of.iter().any(|known| known.host == one.host && known.what == one.what)
+    }
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -101,7 +117,7 @@ impl Desk {
             steps: &remedy.steps,
             looked: &looked,
             by_hand: &remedy.by_hand,
-            by_hand_done: row.by_hand_done.is_some(),
+            is_done: &|one| row.by_hand_done.as_ref().is_some_and(|word| word.is_of(one)),
         };
         let found = recovery::check(&facts, now());
         Ok(Case { incident, row, remedy, plan, traces, found })
@@ -153,8 +169,11 @@ impl Desk {
         let mut row = self.recovery_row(case.incident.id)?;
         row.looks.clear();
         if request.by_hand_done {
-            row.by_hand_done = Some(Word { who: who.to_owned(), time: now(), note: request.note.clone() });
-            self.record(who, "by hand done", &case.incident.id.to_string(), &request.note)?;
+            let by_hand = &case.remedy.by_hand;
+            let of = by_hand.iter().map(|one| Hand { host: one.host, what: one.what.clone() }).collect();
+            row.by_hand_done = Some(Word { who: who.to_owned(), time: now(), note: request.note.clone(), of });
+            let detail = format!("all {} of it: {}", by_hand.len(), request.note);
+            self.record(who, "by hand done", &case.incident.id.to_string(), &detail)?;
         }
         let detail = format!("what is left of it on {} hosts: {}", by_host.len(), request.note);
         self.record(who, "look", &case.incident.id.to_string(), &detail)?;

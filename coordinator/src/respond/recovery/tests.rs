@@ -92,7 +92,7 @@ fn passes(host: HostNow, given: ActionState, seen: Option<(u64, Seen)>, by_hand:
         steps: &[step()],
         looked: &looked,
         by_hand: &by_hand_list,
-        by_hand_done: by_hand == Some(true),
+        is_done: &|_| by_hand == Some(true),
     };
     has_passed(&check(&facts, NOW))
 }
@@ -112,4 +112,28 @@ fn hosts_return_to_service_only_when_all_of_it_is_well() {
     assert!(!passes(host(true, 1000), Undone, Some((1000, Seen::Unknown("x".into()))), None), "nobody knows");
     assert!(!passes(host(true, 1000), Undone, Some((ANSWER_MS_MAX + 1, Seen::Gone)), None), "too long ago");
     assert!(!has_passed(&[]), "nothing was looked at");
+}
+
+#[test]
+fn a_word_that_all_is_done_says_nothing_of_what_comes_to_light_later() {
+    let hand = |what: &str| ByHand { host: HOST, what: what.into(), why: String::new(), command: String::new() };
+    let finding = |known: &[&str], said: &[&str]| {
+        let by_hand: Vec<ByHand> = known.iter().map(|what| hand(what)).collect();
+        let facts = Facts {
+            hosts: &[],
+            plan: &[],
+            steps: &[],
+            looked: &|_| None,
+            by_hand: &by_hand,
+            is_done: &|one| said.contains(&one.what.as_str()),
+        };
+        check(&facts, NOW).pop().map(|finding| (finding.verdict, finding.detail))
+    };
+    assert_eq!(finding(&[], &[]), None);
+    assert_eq!(finding(&["a", "b"], &[]).unwrap().0, Verdict::Failed);
+    assert_eq!(finding(&["a", "b"], &["a", "b"]).unwrap().0, Verdict::Passed);
+    let (verdict, detail) = finding(&["a", "b", "c"], &["a", "b"]).unwrap();
+    assert_eq!(verdict, Verdict::Failed);
+    assert_eq!(detail, "1 of it came after somebody said that it is done (c); say so again once it is");
+    assert_eq!(finding(&["b"], &["a", "b"]).unwrap().0, Verdict::Passed, "what is no more needs no word");
 }

@@ -14,9 +14,13 @@ const DAY_MS: u64 = 24 * 3_600_000;
 
 /// A detection on a file that a process of its own wrote.
 fn detection(number: u8, severity: Severity, path: &str) -> Record {
+    touched(number, severity, FileActivity::Create, path)
+}
+
+fn touched(number: u8, severity: Severity, activity: FileActivity, path: &str) -> Record {
     let file = FileObject { path: path.to_owned(), ..FileObject::default() };
     let process = Some(Arc::new(Process { exe: "/tmp/dropper".into(), ..Process::unknown(TARGET) }));
-    let activity = Activity::File { activity: FileActivity::Create, file };
+    let activity = Activity::File { activity, file };
     let event = Event { id: EventId::from_bytes([number; 16]), time: now(), process, activity };
     let detection = Detection {
         id: DetectionId::from_bytes([number; 16]),
@@ -77,6 +81,37 @@ fn what_the_hosts_answer_is_kept_and_only_a_passed_check_returns_them_to_service
     let refused = world.desk.order_recovery("ada", incident, &request(RecoveryStage::Release, 0)).unwrap_err();
     assert_eq!(refused.status, Status::Conflict, "{refused}");
     assert!(shown(&world, incident).is_null(), "no watch began");
+}
+
+#[test]
+fn a_word_that_all_is_done_by_hand_is_of_what_was_known_then_and_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = World::new(dir.path());
+    world.tell(ONE, &[touched(1, Severity::Medium, FileActivity::Delete, "/srv/a/one")]);
+    world.settle();
+    let incident = world.incidents()[0].id;
+    let stands = |world: &World| {
+        let stands = world.desk.say_recovery(incident, false).unwrap();
+        let findings = stands["check"]["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|one| one["what"].as_str().unwrap().contains("by hand")).unwrap();
+        (finding["verdict"].as_str().unwrap().to_owned(), finding["detail"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(stands(&world), ("failed".into(), "say --by-hand-done once it is".into()));
+    let said = RecoverRequest { by_hand_done: true, ..request(RecoveryStage::Look, 0) };
+    world.desk.order_recovery("ada", incident, &said).unwrap();
+    assert_eq!(stands(&world).0, "passed");
+
+    world.tell(ONE, &[touched(2, Severity::Medium, FileActivity::Delete, "/srv/b/two")]);
+    world.settle();
+    drop(world);
+    let mut world = World::new(dir.path());
+    world.settle();
+    let (verdict, detail) = stands(&world);
+    assert_eq!(verdict, "failed");
+    assert!(detail.starts_with("1 of it came after somebody said that it is done (/srv/b/two"), "{detail}");
+    world.desk.order_recovery("ada", incident, &said).unwrap();
+    assert_eq!(stands(&world).0, "passed");
+    assert_eq!(world.lines("by hand done").len(), 2);
 }
 
 #[test]

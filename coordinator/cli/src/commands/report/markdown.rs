@@ -34,8 +34,16 @@ pub fn document(report: &Value) -> String {
     let recovery = &report["recovery"];
     if let Some(word) = value::find(recovery, "/by_hand_done") {
         let (who, time) = (value::text(word, "/who"), value::time(word, "/time"));
+        let all = value::rows(&report["remedy"], "by_hand");
+        let is_of = |one: &&Value| {
+            value::rows(word, "of").iter().any(|known| known["host"] == one["host"] && known["what"] == one["what"])
+        };
+        let of = match all.iter().filter(is_of).count() {
+            done if done == all.len() => "this".to_owned(),
+            done => format!("{done} of these {}, the rest was not known then,", all.len()),
+        };
         let _ =
-            writeln!(text, "\n{} said at {time} that this is done: {}", cell(&who), cell(&value::text(word, "/note")));
+            writeln!(text, "\n{} said at {time} that {of} is done: {}", cell(&who), cell(&value::text(word, "/note")));
     }
     section(&mut text, "Still in force", &["Host", "Act", "Why"], in_force(recovery));
     section(&mut text, "Return to service", &["Check", "Host", "What", "Detail"], check(recovery));
@@ -183,14 +191,19 @@ mod tests {
             "reason": {"principal": {"who": "analyst", "name": "ada"}},
         });
         let path = json!([{"time": 1_000_000_000_u64, "from_label": "web: sh", "relation": "wrote", "to_label": "web: /tmp/x"}]);
-        let hand = json!([{"hostname": "web", "what": "passwd", "command": "passwd eve"}]);
+        let hand = json!([
+            {"host": "h", "hostname": "web", "what": "passwd", "command": "passwd eve"},
+            {"host": "h", "hostname": "web", "what": "keys", "command": "ssh-keygen"},
+        ]);
+        let word =
+            json!({"who": "ada", "time": 4_000_000_000_u64, "note": "new", "of": [{"host": "h", "what": "passwd"}]});
         let report = json!({
             "incident": {"title": "Shell on web", "path": path},
             "hosts": [{"hostname": "web", "connected": true}],
             "detections": [{"time": 2_000_000_000_u64, "hostname": "web", "severity": "high", "title": "A shell"}],
             "actions": [action],
             "remedy": {"steps": [], "by_hand": hand, "limits": ["some records are gone"]},
-            "recovery": {"plan": [], "check": {"passed": false, "findings": []}},
+            "recovery": {"plan": [], "check": {"passed": false, "findings": []}, "by_hand_done": word},
         });
         let text = document(&report);
         let places: Vec<usize> = [
@@ -201,6 +214,7 @@ mod tests {
             "| 1970-01-01 00:00:03 | web | applied quarantine\\_file /tmp/x |",
             "| ada | bundle 7: careful.person | took it away |",
             "| web | passwd | passwd eve |",
+            "ada said at 1970-01-01 00:00:04 that 1 of these 2, the rest was not known then, is done: new",
             "**not passed**",
             "- some records are gone",
         ]
