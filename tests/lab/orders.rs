@@ -23,6 +23,7 @@ fn what_a_person_orders_is_done_and_taken_back() {
     lines(guest);
     processes(guest);
     network(guest);
+    names(guest);
 }
 
 /// Orders it, and waits until the host has reported it done; its id.
@@ -182,4 +183,28 @@ fn network(guest: &Vm) {
     assert!(far_answers(guest));
     refused(guest, "block-address 10.9.0.0/24", "coordinator");
     refused(guest, "block-address --port 22", "the way in");
+}
+
+/// Whether the kernel lets a question for it go; whoever has no name server is told of that later.
+fn can_ask(guest: &Vm, name: &str) -> bool {
+    let labels: String = name.split('.').map(|label| format!("\\{:o}{label}", label.len())).collect();
+    let question = format!("\\7\\7\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0{labels}\\0\\0\\1\\0\\1");
+    let said = says(guest, &format!("bash -c \"printf '{question}' > /dev/udp/127.0.0.1/53\" && echo sent"));
+    assert!(said == "sent" || said.contains("not permitted"), "{said}");
+    said == "sent"
+}
+
+fn names(guest: &Vm) {
+    let id = done(guest, "block-domain Evil.example --lease 1h");
+    assert!(!can_ask(guest, "evil.example") && !can_ask(guest, "a.b.EVIL.example"));
+    assert!(can_ask(guest, "notevil.example") && can_ask(guest, "example"));
+    // The kernel goes on while the agent is away, and the agent takes it over.
+    guest
+        .run("systemctl kill --signal=KILL agent; systemctl stop agent; systemctl reset-failed agent 2>/dev/null; true")
+        .unwrap();
+    assert!(!can_ask(guest, "evil.example"));
+    guest.run("systemd-run --quiet --unit=agent /opt/picket/picket-agent run --config /opt/picket/agent.toml").unwrap();
+    undone(guest, &id);
+    assert!(can_ask(guest, "evil.example"));
+    refused(guest, "block-domain com", "top-level");
 }

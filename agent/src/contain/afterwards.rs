@@ -91,7 +91,7 @@ const fn taken_away(kind: &ActionKind) -> Option<&'static str> {
         ActionKind::IsolateHost { .. } | ActionKind::BlockAddress { .. } => Some("its table was flushed"),
         ActionKind::SuspendProcess { .. } => Some("somebody let the process run on"),
         ActionKind::FreezeGroup { .. } => Some("somebody let the control group run on"),
-        ActionKind::BlockDomain { .. } => Some("its program was taken out of the kernel"),
+        ActionKind::BlockDomain { .. } => Some("somebody took it out of the kernel"),
         ActionKind::DisableUnit { .. } => Some("somebody unmasked or started the unit"),
         _ => None,
     }

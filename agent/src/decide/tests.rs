@@ -177,6 +177,19 @@ fn a_file_rule_takes_the_file_away_and_not_the_program() {
 }
 
 #[test]
+fn the_name_that_was_asked_for_is_asked_to_be_blocked_and_never_a_top_level_domain() {
+    let judged = |name: &str| {
+        let asked = Activity::Dns { name: name.to_owned(), answers: vec![] };
+        let detection = detection(false, SensorFamily::Indicator, &["block_domain"], asked);
+        decide("strict").on_detection(&detection, &Host::default(), NOW)
+    };
+    let [Judgement::Ask(action, _)] = &judged("C2.evil.example")[..] else { panic!("it is asked for") };
+    assert_eq!(action.kind, ActionKind::BlockDomain { domain: "c2.evil.example".parse().unwrap() });
+    assert_eq!(words(&judged("example")), ["no block_domain"]);
+    assert!(judged("not a name").is_empty() && judged(".").is_empty());
+}
+
+#[test]
 fn a_path_of_another_file_system_is_not_taken_away_here() {
     let write = |ino| {
         let id = FileId { dev: 1, ino };

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use aya::maps::lpm_trie::{Key, LpmTrie};
+use aya::maps::{Map, MapData, MapInfo, loaded_maps};
 use picket_agent::contain::{ContainOptions, Containment};
 use picket_agent::pins;
 use picket_model::action::{ActionKind, ActionReport, ActionState};
@@ -237,6 +239,36 @@ fn domains_below_one_another_end_each_at_its_own_time() {
     assert!(servers.answer_for("evil.example") && !servers.answer_for("a.evil.example"));
     containment.undo(below.action.id, &analyst(), "").unwrap();
     assert!(servers.answer_for("a.evil.example"));
+}
+
+/// As somebody would who may change the kernel's maps.
+fn taken_out(domain: &str) {
+    let mut name = [0; 256];
+    let reversed: Vec<u8> = domain.bytes().rev().chain([b'.']).collect();
+    name[..reversed.len()].copy_from_slice(&reversed);
+    let key = Key::new(u32::try_from(reversed.len() * 8).unwrap(), name);
+    let own = |info: &MapInfo| info.name_as_str() == Some("DENIED_NAMES");
+    let removed = loaded_maps().flatten().filter(own).filter_map(|info| {
+        let map = Map::from_map_data(MapData::from_id(info.id()).ok()?).ok()?;
+        let mut names = LpmTrie::<_, [u8; 256], u64>::try_from(map).ok()?;
+        names.remove(&key).ok()
+    });
+    assert_eq!(removed.count(), 1);
+}
+
+#[test]
+fn what_somebody_takes_out_of_the_kernel_is_put_back() {
+    let Some(group) = group("t", "what_somebody_takes_out_of_the_kernel_is_put_back", &[]) else { return };
+    let (place, servers) = (Place::new(), Servers::new());
+    let (mut containment, _) = open(&place, &group);
+    let report = blocked(&mut containment, "taken-out.example", MINUTE_MS);
+    taken_out("taken-out.example");
+    assert!(servers.answer_for("taken-out.example"));
+    let told = containment.hold_again(now());
+    assert!(told[0].detail.contains("in force again"), "{told:?}");
+    assert!(!servers.answer_for("taken-out.example"));
+    containment.undo(report.action.id, &analyst(), "").unwrap();
+    assert!(servers.answer_for("taken-out.example"));
 }
 
 #[test]
