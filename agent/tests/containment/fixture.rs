@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use picket_agent::contain::{ContainOptions, Containment, ExecDeny};
+use picket_agent::pins;
 use picket_model::action::{Action, ActionKind, ActionReport, Principal, Reason};
 use picket_model::process::{ProcessKey, Sha256};
 use picket_model::{ActionId, BundleVersion, HostId, Timestamp};
@@ -98,6 +99,13 @@ impl Place {
 
     pub fn open_with(&self, deny: Option<Box<dyn ExecDeny>>) -> (Containment, Vec<ActionReport>) {
         Containment::open(self.options(), deny).unwrap()
+    }
+}
+
+/// A block of a domain outlives its agent, and a test too.
+impl Drop for Place {
+    fn drop(&mut self) {
+        pins::remove(&pins::of(&self.path("state"), "_domains"));
     }
 }
 
