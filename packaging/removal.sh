@@ -51,8 +51,10 @@ remove_pin() {
     rmdir /sys/fs/bpf/picket 2>/dev/null || true
 }
 
-# Isolation outlives the agent on purpose; removal must not leave it. Marks of fanotify and BPF end with the process.
+# Isolation and denials of kernel modules outlive the agent on purpose; removal must not leave them. Marks of fanotify
+# and BPF end with the process.
 remove_containment() {
+    rm -f /run/modprobe.d/00-picket-*.conf
     command -v nft >/dev/null 2>&1 || return 0
     nft delete table inet picket_isolation 2>/dev/null || true
     for namespace in /run/netns/*; do

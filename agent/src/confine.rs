@@ -51,7 +51,8 @@ const KEPT: [Capability; 20] = [
     Capability::CAP_SETPCAP,
 ];
 
-/// Neither the agent nor what it starts beside itself, `nft` and `systemctl`, ever makes these; an intruder in it would.
+/// Neither the agent nor what it starts beside itself, such as `nft` and `systemctl`, ever makes these; an intruder in it
+/// would. A kernel module is unloaded by the service manager at its word.
 const NEVER: &[i64] = &[
     // Another kernel, more of this one, or none.
     libc::SYS_kexec_load,

@@ -19,6 +19,7 @@ fn what_a_person_orders_is_done_and_taken_back() {
     soc::start_coordinator(guest);
     soc::start_agent(guest, guest, "");
     units(guest);
+    modules(guest);
     accounts(guest);
     lines(guest);
     processes(guest);
@@ -102,6 +103,39 @@ fn units(guest: &Vm) {
     undone(guest, &id);
     assert!(says(guest, frozen).contains("frozen 0"));
     refused(guest, "freeze-group /system.slice", "it is not frozen");
+}
+
+fn modules(guest: &Vm) {
+    guest.run("modprobe -r loop; modprobe loop max_part=7; modprobe dummy").unwrap();
+    let loaded = |module: &str| says(guest, &format!("grep -c '^{module} ' /proc/modules")) == "1";
+    let max_part = "cat /sys/module/loop/parameters/max_part";
+    assert_eq!((loaded("loop"), says(guest, max_part).as_str()), (true, "7"));
+    let id = done(guest, "disable-module loop --lease 1h");
+    assert!(!loaded("loop"));
+    assert!(!guest.ssh("modprobe loop").unwrap().status.success() && !loaded("loop"), "nothing loads it by its name");
+    assert!(says(guest, "cat /sys/module/loop/parameters/max_part").contains("No such file"));
+    // What is loaded past the denial does not stay.
+    guest.run("modprobe --ignore-install loop").unwrap();
+    soc::wait(guest, "it is unloaded again", || (!loaded("loop")).then_some(()));
+    undone(guest, &id);
+    assert_eq!((loaded("loop"), says(guest, max_part).as_str()), (true, "7"), "with what it was told");
+    assert_eq!(says(guest, "ls /run/modprobe.d"), "");
+
+    // One that was not loaded does not come with the undoing.
+    guest.run("modprobe -r dummy").unwrap();
+    let id = done(guest, "disable-module dummy");
+    assert!(!guest.ssh("ip link add d0 type dummy").unwrap().status.success(), "the kernel itself asks in vain");
+    undone(guest, &id);
+    assert!(!loaded("dummy"));
+
+    // In use it stays whole.
+    guest.run("truncate -s 1M /root/image; losetup /dev/loop0 /root/image").unwrap();
+    refused(guest, "disable-module loop", "in use");
+    guest.run("modprobe loop; losetup -d /dev/loop0").unwrap();
+    refused(guest, "disable-module no-such", "no kernel module no_such");
+    refused(guest, "disable-module wireguard", "protected");
+    let driver = says(guest, "basename $(readlink -f /sys/class/net/e*/device/driver/module | head -1)");
+    refused(guest, &format!("disable-module {driver}"), "network interface");
 }
 
 fn accounts(guest: &Vm) {

@@ -93,6 +93,7 @@ const fn taken_away(kind: &ActionKind) -> Option<&'static str> {
         ActionKind::FreezeGroup { .. } => Some("somebody let the control group run on"),
         ActionKind::BlockDomain { .. } => Some("somebody took it out of the kernel"),
         ActionKind::DisableUnit { .. } => Some("somebody unmasked or started the unit"),
+        ActionKind::DisableModule { .. } => Some("somebody loaded the module or allowed it"),
         _ => None,
     }
 }

@@ -50,6 +50,8 @@ pub enum Before {
     Content { left: Sha256 },
     /// A unit that ran or not, enabled as the service manager's word has it.
     Unit { ran: bool, enablement: String },
+    /// A module of the kernel, with what it was told if it was `loaded`.
+    Module { loaded: bool, parameters: BTreeMap<String, String> },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

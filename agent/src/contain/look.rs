@@ -9,7 +9,7 @@ use picket_model::action::ActionKind;
 use crate::accounts::Accounts;
 
 use super::remove_line::{self, LineError};
-use super::{Containment, disable_unit, end_sessions, kill_tree, lock_account};
+use super::{Containment, disable_module, disable_unit, end_sessions, kill_tree, lock_account};
 
 impl Containment {
     /// One answer for each, in their order.
@@ -41,6 +41,7 @@ impl Containment {
                 Err(error) => Seen::Unknown(error.to_string()),
             },
             ActionKind::DisableUnit { unit } => or_unknown(disable_unit::is_off(root, unit).map_err(said)),
+            ActionKind::DisableModule { module } => or_unknown(disable_module::is_off(root, module).map_err(said)),
             ActionKind::LockAccount { user } => or_unknown(lock_account::is_shut(root, user).map_err(said)),
             ActionKind::EndSessions { user } => match Accounts::read(root) {
                 Ok(accounts) if accounts.uid(user).is_none() => Seen::Gone,

@@ -18,6 +18,7 @@ pub mod block_address;
 pub mod block_domain;
 pub mod cut_connection;
 pub mod deny_execution;
+pub mod disable_module;
 pub mod disable_unit;
 pub mod end_sessions;
 mod evidence;
@@ -239,6 +240,7 @@ impl Containment {
                 | ActionKind::BlockAddress { .. }
                 | ActionKind::DisableUnit { .. }
                 | ActionKind::BlockDomain { .. }
+                | ActionKind::DisableModule { .. }
         ) {
             return None;
         }

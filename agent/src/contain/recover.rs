@@ -7,7 +7,9 @@ use picket_model::process::ProcessKey;
 
 use super::ledger::{Entry, Undoing};
 use super::steps::{self, Beside, StepError};
-use super::{Containment, disable_unit, end_sessions, isolate_host, kill_tree, quarantine_file, rewrite};
+use super::{
+    Containment, disable_module, disable_unit, end_sessions, isolate_host, kill_tree, quarantine_file, rewrite,
+};
 use crate::sys::clock;
 
 /// A kill decided so recently is carried to its end; an older one might no longer be wanted.
@@ -75,6 +77,7 @@ impl Containment {
             ActionKind::EndSessions { user } => self.finish_sessions(user, entry, now),
             ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => self.finish_block(entry, steady),
             ActionKind::DisableUnit { unit } => self.finish_unit(unit, entry),
+            ActionKind::DisableModule { module } => self.finish_module(module, entry),
             // Whether it was, the connection itself shows; an order that old is not carried out any more.
             ActionKind::CutConnection { .. } => self.finish_as_found(entry),
         }
@@ -105,6 +108,20 @@ impl Containment {
         }
         match disable_unit::hold(&self.steps.root, unit) {
             Ok(()) => applied(format!("{unit} is disabled; the agent ended meanwhile")),
+            Err(error) => {
+                let back = self.steps.undo(entry, None).err().map_or_else(String::new, |more| format!("; {more}"));
+                failed(format!("the agent ended meanwhile: {error}{back}"))
+            }
+        }
+    }
+
+    /// A denial without its unloading is carried to its end; where there is none, nothing was done.
+    fn finish_module(&mut self, module: &str, entry: &Entry) -> Found {
+        if !disable_module::is_begun(&self.steps.root, module) {
+            return failed(format!("the agent ended before {module} was disabled"));
+        }
+        match disable_module::hold(&self.steps.root, module) {
+            Ok(()) => applied(format!("{module} is disabled; the agent ended meanwhile")),
             Err(error) => {
                 let back = self.steps.undo(entry, None).err().map_or_else(String::new, |more| format!("; {more}"));
                 failed(format!("the agent ended meanwhile: {error}{back}"))
@@ -193,6 +210,9 @@ impl Containment {
             ActionKind::KillTree { .. } | ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. } => Ok(()),
             ActionKind::DisableUnit { unit } => {
                 disable_unit::hold(&self.steps.root, unit).map_err(|error| error.to_string())
+            }
+            ActionKind::DisableModule { module } => {
+                disable_module::hold(&self.steps.root, module).map_err(|error| error.to_string())
             }
             ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => {
                 let plan = self.steps.plan(&entry.report.action, Beside::default()).map_err(said)?;

@@ -17,6 +17,7 @@ use super::block_address::{self, BlockError, Blocks};
 use super::block_domain::{self, DomainError, Domains};
 use super::cut_connection::{self, CutError};
 use super::deny_execution::{self, Denials, DenyError};
+use super::disable_module::{self, ModuleError};
 use super::disable_unit::{self, UnitError};
 use super::end_sessions::{self, SessionsError};
 use super::evidence::{self, Evidence, Gathered};
@@ -68,6 +69,8 @@ pub enum StepError {
     Unit(#[from] UnitError),
     #[error(transparent)]
     Domain(#[from] DomainError),
+    #[error(transparent)]
+    Module(#[from] ModuleError),
     #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
     NoLease,
     #[error("{what} did not hold after the act")]
@@ -106,6 +109,7 @@ pub enum Plan {
     Cut(cut_connection::Plan),
     Unit(disable_unit::Plan),
     Domain(block_domain::Plan),
+    Module(disable_module::Plan),
 }
 
 impl Plan {
@@ -126,6 +130,9 @@ impl Plan {
             Self::Freeze(plan) => Some(Before::Running { already: plan.already }),
             Self::Unit(plan) => {
                 Some(Before::Unit { ran: plan.before.runs(), enablement: plan.before.enablement.clone() })
+            }
+            Self::Module(plan) => {
+                Some(Before::Module { loaded: plan.before.loaded, parameters: plan.before.parameters.clone() })
             }
             Self::Line(plan) => Some(Before::Content { left: plan.left() }),
             Self::Lock(plan) => Some(Before::Content { left: plan.left() }),
@@ -193,6 +200,7 @@ impl Steps {
             }
             ActionKind::CutConnection { flow } => Plan::Cut(cut_connection::plan(flow, &self.coordinators)?),
             ActionKind::DisableUnit { unit } => Plan::Unit(disable_unit::plan(&self.root, unit, spare)?),
+            ActionKind::DisableModule { module } => Plan::Module(disable_module::plan(&self.root, module)?),
             ActionKind::EndSessions { user } => Plan::Sessions(end_sessions::plan(&self.root, user, spare)?),
             ActionKind::BlockDomain { domain } => {
                 Plan::Domain(block_domain::plan(domain, &self.coordinator_names, &self.root)?)
@@ -235,6 +243,7 @@ impl Steps {
                 Ok(format!("{}{unkept}", done?))
             }
             Plan::Unit(plan) => Ok(disable_unit::apply(&self.root, &plan)?),
+            Plan::Module(plan) => Ok(disable_module::apply(&self.root, &plan)?),
             Plan::Block(plan) => Ok(self.blocks.apply(id, plan, lease_ms)?),
             Plan::Cut(plan) => Ok(cut_connection::apply(&self.network, &plan)?),
             Plan::Domain(plan) => Ok(self.domains.apply(id, plan, lease_ms)?),
@@ -283,6 +292,7 @@ impl Steps {
                 cut_connection::verify(&self.network, &cut_connection::plan(flow, &self.coordinators)?)?
             }
             ActionKind::DisableUnit { unit } => disable_unit::verify(&self.root, unit)?,
+            ActionKind::DisableModule { module } => disable_module::verify(&self.root, module)?,
             ActionKind::EndSessions { user } => end_sessions::verify(&self.root, user, &[])?,
             ActionKind::BlockDomain { .. } => self.domains.verify(entry.id()),
         })

@@ -324,7 +324,8 @@ fn target(
         | ActionKind::BlockAddress { .. }
         | ActionKind::CutConnection { .. }
         | ActionKind::DisableUnit { .. }
-        | ActionKind::BlockDomain { .. } => {}
+        | ActionKind::BlockDomain { .. }
+        | ActionKind::DisableModule { .. } => {}
     }
     target
 }

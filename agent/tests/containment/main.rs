@@ -13,6 +13,7 @@ mod full;
 mod guard;
 mod lease;
 mod lines;
+mod module;
 mod quarantine;
 mod release;
 mod residue;

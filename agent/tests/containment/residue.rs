@@ -144,6 +144,9 @@ impl Field {
         fs::write(etc.join("group"), "sudo:x:27:root\n").unwrap();
         fs::write(etc.join("shadow"), "root:$y$r:19000:0:99999:7:::\nann:$y$a:19000:0:99999:7:::\n").unwrap();
         place.host = Some(place.path("host"));
+        crate::module::lists(&place.path("host"));
+        // A host has it from its start on; what was denied in it goes.
+        fs::create_dir_all(place.path("host/run/modprobe.d")).unwrap();
         for path in [place.path("files/implant"), place.path("files/crontab"), mounted.path("implant")] {
             fs::write(&path, "* * * * * root /tmp/x\nkeep\n").unwrap();
             said("setfattr", &["-n", "user.note", "-v", "kept", path.to_str().unwrap()]);
@@ -163,12 +166,13 @@ impl Field {
     }
 
     fn kinds(&self) -> Vec<ActionKind> {
+        let module = crate::module::is_there().then(|| ActionKind::DisableModule { module: "evil".to_owned() });
         let line = |path: PathBuf| ActionKind::RemoveLine {
             path: path.to_str().unwrap().to_owned(),
             line: "* * * * * root /tmp/x".to_owned(),
             sha256: None,
         };
-        vec![
+        let mut kinds = vec![
             quarantine(&self.place.path("files/implant"), None),
             quarantine(&self.mounted.path("implant"), None),
             line(self.place.path("files/crontab")),
@@ -183,7 +187,9 @@ impl Field {
             },
             ActionKind::DenyPath { path: self.mounted.path("tool").to_str().unwrap().to_owned() },
             ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
-        ]
+        ];
+        kinds.extend(module);
+        kinds
     }
 
     fn cycle(&self, kind: &ActionKind) -> Cycle {

@@ -135,6 +135,10 @@ const UNITS: &[&str] = &[
     "picket-coordinator.service",
 ];
 
+/// Modules that keep a host in its network although nothing holds them: with one of them go all interfaces of its kind.
+const MODULES: &[&str] =
+    &["8021q", "bonding", "bridge", "ipvlan", "macvlan", "openvswitch", "team", "tun", "veth", "vxlan", "wireguard"];
+
 /// Of these a line may be taken out though the file as a whole is protected: an intruder's job beside the system's own.
 const FILES_OF_LINES: &[&str] = &["/etc/crontab"];
 
@@ -203,6 +207,7 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             Network::new(flow.remote_ip, whole).and_then(|remote| address(remote, protected))
         }
         ActionKind::DisableUnit { unit } => self::unit(unit, protected),
+        ActionKind::DisableModule { module } => self::module(module),
         ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => {
             protected.accounts.contains(user).then(|| format!("protected: account {user}"))
         }
@@ -233,6 +238,12 @@ fn unit(name: &str, protected: &Protected) -> Option<String> {
     });
     let listed = protected.units.iter().find(|unit| *unit == name || Some(*unit) == template.as_ref())?;
     Some(format!("protected: unit {listed}"))
+}
+
+/// The kernel takes `-` and `_` for the same.
+fn module(name: &str) -> Option<String> {
+    let listed = MODULES.iter().find(|module| **module == name.replace('-', "_"))?;
+    Some(format!("protected: module {listed}"))
 }
 
 /// Where the two have an address in common.

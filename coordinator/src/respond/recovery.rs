@@ -55,7 +55,7 @@ pub fn plan(reports: &[ActionReport], traces: &[Trace]) -> Vec<GiveBack> {
 const fn rank(kind: &ActionKind) -> u8 {
     match kind {
         ActionKind::LockAccount { .. } => 0,
-        ActionKind::DisableUnit { .. } => 1,
+        ActionKind::DisableUnit { .. } | ActionKind::DisableModule { .. } => 1,
         ActionKind::FreezeGroup { .. } | ActionKind::SuspendProcess { .. } => 2,
         _ => 3,
     }
@@ -83,6 +83,14 @@ fn turn(report: &ActionReport, traces: &[Trace]) -> (Turn, &'static str) {
                 (Turn::Stays, "the incident made the unit")
             } else {
                 (Turn::Back, "the service may run again")
+            }
+        }
+        ActionKind::DisableModule { module } => {
+            let loaded = |it: &Left| matches!(it, Left::Module { name, .. } if name.replace('-', "_") == module.replace('-', "_"));
+            if left(&loaded) {
+                (Turn::Stays, "the incident loaded the module")
+            } else {
+                (Turn::Back, "the module may be loaded again")
             }
         }
         ActionKind::SuspendProcess { target } => {

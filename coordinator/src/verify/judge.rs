@@ -34,6 +34,15 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
         return (below && later)
             .then(|| Finding::Broken(format!("{name} was resolved at {} although {domain} is blocked", event.time)));
     }
+    if let (ActionKind::DisableModule { module }, Activity::ModuleLoad { name, loaded: true, .. }) =
+        (&action.kind, &event.activity)
+    {
+        // The kernel takes the two signs for one.
+        let same = name.replace('-', "_") == module.replace('-', "_");
+        let later = event.time > applied.plus_millis(STAMP_MS);
+        return (same && later)
+            .then(|| Finding::Broken(format!("module {module} was loaded at {} although disabled", event.time)));
+    }
     let process = event.process.as_deref()?;
     let later = event.time > applied.plus_millis(STAMP_MS);
     match &action.kind {
@@ -71,7 +80,8 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
         | ActionKind::BlockAddress { .. }
         | ActionKind::CutConnection { .. }
         | ActionKind::DisableUnit { .. }
-        | ActionKind::BlockDomain { .. } => None,
+        | ActionKind::BlockDomain { .. }
+        | ActionKind::DisableModule { .. } => None,
         ActionKind::SuspendProcess { target } => match event.activity {
             Activity::ProcessExit { .. } => (process.key == *target).then_some(Finding::Holds),
             _ => acted(event, process, later && process.key == *target, "it was stopped"),

@@ -224,6 +224,19 @@ fn a_blocked_domain_that_is_resolved_reopens() {
 }
 
 #[test]
+fn a_disabled_module_that_is_loaded_reopens() {
+    let disabled = || applied(ActionKind::DisableModule { module: "nft_evil".to_owned() });
+    let told = |name: &str, loaded, ms| {
+        let load = Activity::ModuleLoad { name: name.to_owned(), path: String::new(), loaded };
+        event(Process::unknown(TARGET), ms, load)
+    };
+    for (name, loaded, ms) in [("nft_evil", false, 500), ("nft_evil", true, 0), ("loop", true, 500)] {
+        assert!(disabled().event(host(), &told(name, loaded, ms)).is_empty(), "{name} {ms}");
+    }
+    assert!(why(&disabled().event(host(), &told("nft-evil", true, 500))).contains("although disabled"));
+}
+
+#[test]
 fn an_order_that_nobody_answers_or_that_fails_reopens() {
     let mut verifier = Verifier::default();
     verifier.ordered(&report(kill(), ActionState::Planned).action, APPLIED);

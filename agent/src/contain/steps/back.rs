@@ -7,8 +7,8 @@ use picket_model::process::Sha256;
 use super::super::kept::Kept;
 use super::super::ledger::{Before, Entry};
 use super::super::{
-    disable_unit, freeze_group, isolate_host, kill_tree, lock_account, quarantine_file, remove_line, rewrite,
-    suspend_process,
+    disable_module, disable_unit, freeze_group, isolate_host, kill_tree, lock_account, quarantine_file, remove_line,
+    rewrite, suspend_process,
 };
 use super::{StepError, Steps, named};
 
@@ -54,6 +54,9 @@ impl Steps {
             ActionKind::BlockAddress { .. } => Ok(self.blocks.undo(entry.id())?),
             ActionKind::BlockDomain { domain } => Ok(self.domains.undo(entry.id(), domain)?),
             ActionKind::DisableUnit { unit } => Ok(disable_unit::undo(&self.root, unit, unit_before(entry).0)?),
+            ActionKind::DisableModule { module } => {
+                Ok(disable_module::undo(&self.root, module, &module_before(entry))?)
+            }
             kind @ (ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. }) => {
                 Err(StepError::NoInverse { word: kind.word() })
             }
@@ -69,6 +72,9 @@ impl Steps {
             ActionKind::DisableUnit { unit } => {
                 let (ran, enablement) = unit_before(entry);
                 disable_unit::verify_undone(&self.root, unit, ran, enablement)?
+            }
+            ActionKind::DisableModule { module } => {
+                disable_module::verify_undone(&self.root, module, &module_before(entry))?
             }
             ActionKind::QuarantineFile { .. } => match &entry.kept {
                 Some(kept) => quarantine_file::verify_undone(&self.vault, entry.id(), kept)?,
@@ -99,6 +105,16 @@ fn unit_before(entry: &Entry) -> (bool, &str) {
     match &entry.before {
         Some(Before::Unit { ran, enablement }) => (*ran, enablement),
         _ => (false, ""),
+    }
+}
+
+/// Whether the module was loaded, and with what.
+fn module_before(entry: &Entry) -> disable_module::State {
+    match &entry.before {
+        Some(Before::Module { loaded, parameters }) => {
+            disable_module::State { loaded: *loaded, parameters: parameters.clone() }
+        }
+        _ => disable_module::State::default(),
     }
 }
 

@@ -82,6 +82,10 @@ pub enum ActionKind {
     BlockDomain {
         domain: Domain,
     },
+    /// Take one module out of the kernel, and let nothing load it by its name.
+    DisableModule {
+        module: String,
+    },
 }
 
 /// How far an action reaches at most if it hits the wrong thing.
@@ -148,13 +152,14 @@ const BLOCK_ADDRESS: Nature = nature("block_address", Radius::Address, "D3-NTF",
 const CUT_CONNECTION: Nature = nature("cut_connection", Radius::Connection, "D3-ST", false);
 const DISABLE_UNIT: Nature = nature("disable_unit", Radius::Service, "D3-EDL", true);
 const BLOCK_DOMAIN: Nature = nature("block_domain", Radius::Domain, "D3-DNSDL", true);
+const DISABLE_MODULE: Nature = nature("disable_module", Radius::Service, "D3-EDL", true);
 
 /// Of a line, in words for people; its head tells a key or a job from another.
 const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 14] = [
+    pub const ALL: [Nature; 15] = [
         KILL_TREE,
         QUARANTINE_FILE,
         DENY_EXECUTION,
@@ -169,6 +174,7 @@ impl ActionKind {
         CUT_CONNECTION,
         DISABLE_UNIT,
         BLOCK_DOMAIN,
+        DISABLE_MODULE,
     ];
 
     #[must_use]
@@ -188,6 +194,7 @@ impl ActionKind {
             Self::CutConnection { .. } => CUT_CONNECTION,
             Self::DisableUnit { .. } => DISABLE_UNIT,
             Self::BlockDomain { .. } => BLOCK_DOMAIN,
+            Self::DisableModule { .. } => DISABLE_MODULE,
         }
     }
 
@@ -206,6 +213,7 @@ impl ActionKind {
             Self::CutConnection { flow } => flow.remote_ip.to_string(),
             Self::DisableUnit { unit } => unit.clone(),
             Self::BlockDomain { domain } => domain.to_string(),
+            Self::DisableModule { module } => module.clone(),
             _ => String::new(),
         }
     }
@@ -215,7 +223,11 @@ impl ActionKind {
     pub const fn remedies(&self) -> bool {
         matches!(
             self,
-            Self::QuarantineFile { .. } | Self::RemoveLine { .. } | Self::LockAccount { .. } | Self::DisableUnit { .. }
+            Self::QuarantineFile { .. }
+                | Self::RemoveLine { .. }
+                | Self::LockAccount { .. }
+                | Self::DisableUnit { .. }
+                | Self::DisableModule { .. }
         )
     }
 
@@ -263,6 +275,7 @@ impl fmt::Display for ActionKind {
             }
             Self::DisableUnit { unit } => write!(f, " {unit}"),
             Self::BlockDomain { domain } => write!(f, " {domain}"),
+            Self::DisableModule { module } => write!(f, " {module}"),
         }
     }
 }

@@ -244,3 +244,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn no_module_is_disabled_by_which_a_host_stands_in_its_network() {
+    let disabled = |module: &str| {
+        let kind = ActionKind::DisableModule { module: module.into() };
+        protection(&action(kind), &Target::default(), &Protected::usual())
+    };
+    for module in ["bonding", "wireguard", "8021q"] {
+        assert!(disabled(module).is_some(), "{module}");
+    }
+    for module in ["evil", "dummy", "bond"] {
+        assert_eq!(disabled(module), None, "{module}");
+    }
+}

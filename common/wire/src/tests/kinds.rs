@@ -33,6 +33,7 @@ pub fn all() -> Vec<ActionKind> {
         ActionKind::DisableUnit { unit: "x.service".into() },
         ActionKind::DenyPath { path: "/dev/shm".into() },
         ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
+        ActionKind::DisableModule { module: "nft_evil".into() },
     ]
 }
 

@@ -33,6 +33,7 @@ pub enum ActionKind {
     DisableUnit { unit: String },
     DenyPath { path: String },
     BlockDomain { domain: String },
+    DisableModule { module: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -125,6 +126,7 @@ impl From<&model::ActionKind> for ActionKind {
             M::DisableUnit { unit } => Self::DisableUnit { unit: cut(unit, NAME_BYTES_MAX) },
             M::DenyPath { path } => Self::DenyPath { path: cut(path, PATH_BYTES_MAX) },
             M::BlockDomain { domain } => Self::BlockDomain { domain: domain.to_string() },
+            M::DisableModule { module } => Self::DisableModule { module: cut(module, NAME_BYTES_MAX) },
         }
     }
 }
@@ -171,6 +173,9 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::DisableUnit { unit } => Self::DisableUnit { unit: text("action.unit", unit, NAME_BYTES_MAX)? },
             ActionKind::DenyPath { path } => Self::DenyPath { path: text("action.path", path, PATH_BYTES_MAX)? },
             ActionKind::BlockDomain { domain } => Self::BlockDomain { domain: self::domain(&domain)? },
+            ActionKind::DisableModule { module } => {
+                Self::DisableModule { module: text("action.module", module, NAME_BYTES_MAX)? }
+            }
         })
     }
 }

@@ -96,6 +96,7 @@ pub fn target(action: &Value) -> String {
         }
         "disable_unit" => value::text(kind, "/unit"),
         "block_domain" => value::text(kind, "/domain"),
+        "disable_module" => format!("module {}", value::text(kind, "/module")),
         "lock_account" | "end_sessions" => format!("account {}", value::text(kind, "/user")),
         "quarantine_file" | "deny_path" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
@@ -150,6 +151,7 @@ mod tests {
         assert_eq!((block(Some("::1"), None), block(None, Some(4444))), ("::1".into(), "port 4444".into()));
         assert_eq!(named(ActionKind::DisableUnit { unit: "x.timer".into() }), "x.timer");
         assert_eq!(named(ActionKind::BlockDomain { domain: "Evil.example".parse().unwrap() }), "evil.example");
+        assert_eq!(named(ActionKind::DisableModule { module: "evil".into() }), "module evil");
         assert_eq!(named(ActionKind::LockAccount { user: "ann".into() }), "account ann");
         assert_eq!(named(ActionKind::FreezeGroup { group: "/a.slice/x.service".into() }), "/a.slice/x.service");
     }

@@ -104,6 +104,12 @@ enum What {
     /// Stop a service, timer, socket or path unit, and let nothing start it
     #[command(after_help = "Example:\n  picket contain web-1 disable-unit backup.timer --lease 1d")]
     DisableUnit { unit: String },
+    /// Take a module out of the kernel, and let nothing load it by its name
+    #[command(after_help = "Example:\n  picket contain web-1 disable-module evil --lease 1d")]
+    DisableModule {
+        /// As `lsmod` names it
+        module: String,
+    },
     /// Take a file away into the vault of the host
     #[command(after_help = "Example:\n  picket contain web-1 quarantine-file /tmp/x")]
     QuarantineFile {
@@ -170,6 +176,7 @@ fn kinds(api: &Api, host: &str, what: &What) -> Result<Vec<ActionKind>, Failure>
             },
         },
         What::DisableUnit { unit } => ActionKind::DisableUnit { unit: unit.clone() },
+        What::DisableModule { module } => ActionKind::DisableModule { module: module.clone() },
         What::EndSessions { user } => ActionKind::EndSessions { user: user.clone() },
         What::RemoveLine { path, line, sha256 } => {
             ActionKind::RemoveLine { path: path.clone(), line: line.clone(), sha256: *sha256 }

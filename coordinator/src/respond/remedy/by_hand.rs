@@ -13,6 +13,7 @@ use super::Mend;
 
 /// Files of one folder that are named one by one; what unpacks more is counted.
 const OF_ONE_FOLDER_MAX: usize = 8;
+const IN_THE_KERNEL: &str = "code in the kernel can lie to all that looks from there: install the host anew";
 
 fn hand(what: impl Into<String>, command: impl Into<String>) -> Mend {
     Mend::Hand { what: what.into(), command: command.into() }
@@ -114,13 +115,11 @@ pub(super) fn service(change: &ServiceChange) -> Mend {
     }
 }
 
-pub(super) fn module(name: &str, path: &str) -> Mend {
+pub(super) fn module(path: &str) -> Mend {
+    let from = if path.is_empty() { String::new() } else { format!(" from {path}") };
     hand(
-        format!(
-            "kernel module {name} was loaded{}",
-            if path.is_empty() { String::new() } else { format!(" from {path}") }
-        ),
-        format!("rmmod {}; code in the kernel can lie to all that looks from there: install the host anew", word(name)),
+        format!("a kernel module was loaded{from}"),
+        format!("lsmod, for what is not yours; rmmod it; {IN_THE_KERNEL}"),
     )
 }
 
@@ -146,13 +145,18 @@ pub(super) fn connection(ip: IpAddr, port: u16) -> Mend {
 
 /// What an act leaves for a person to finish.
 pub(super) fn afterwards(trace: &Trace, why: &str) -> Option<ByHand> {
-    let Left::Account { change } = &trace.left else { return None };
-    Some(ByHand {
-        host: trace.host,
-        what: format!("account {} is locked, not removed", change.name),
-        why: why.to_owned(),
-        command: format!("userdel --remove {}, once its files are no longer wanted as evidence", word(&change.name)),
-    })
+    let (what, command) = match &trace.left {
+        Left::Account { change } => (
+            format!("account {} is locked, not removed", change.name),
+            format!("userdel --remove {}, once its files are no longer wanted as evidence", word(&change.name)),
+        ),
+        Left::Module { name, .. } => (
+            format!("what kernel module {name} did while it was loaded stays done"),
+            format!("modinfo {}; {IN_THE_KERNEL}", word(name)),
+        ),
+        _ => return None,
+    };
+    Some(ByHand { host: trace.host, what, why: why.to_owned(), command })
 }
 
 pub(super) fn unclaimed(trace: &Trace) -> ByHand {

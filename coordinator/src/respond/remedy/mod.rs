@@ -28,7 +28,7 @@ enum Stage {
 
 const fn stage(kind: &ActionKind) -> Stage {
     match kind {
-        ActionKind::DisableUnit { .. } => Stage::Starters,
+        ActionKind::DisableUnit { .. } | ActionKind::DisableModule { .. } => Stage::Starters,
         ActionKind::LockAccount { .. } => Stage::Doors,
         ActionKind::EndSessions { .. } => Stage::Sessions,
         ActionKind::RemoveLine { .. } => Stage::Lines,
@@ -139,7 +139,9 @@ fn mend(trace: &Trace, all: &[Trace]) -> Mend {
             act(ActionKind::DisableUnit { unit: change.name.clone() })
         }
         Left::Service { change } => by_hand::service(change),
-        Left::Module { name, path } => by_hand::module(name, path),
+        // A load without a file has no name to order by.
+        Left::Module { name, path } if name.is_empty() => by_hand::module(path),
+        Left::Module { name, .. } => act(ActionKind::DisableModule { module: name.replace('-', "_") }),
         Left::Bpf { name, id } => by_hand::bpf(name, *id),
         Left::Mount { target } => by_hand::mount(target),
         Left::Setting { name, value } => by_hand::setting(name, value),
