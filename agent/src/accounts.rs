@@ -25,6 +25,7 @@ struct Account {
     name: String,
     uid: u32,
     gid: u32,
+    home: String,
     shell: String,
 }
 
@@ -49,6 +50,7 @@ impl Accounts {
                 name: fields.first()?.clone(),
                 uid: number(2)?,
                 gid: number(3)?,
+                home: fields.get(5).cloned().unwrap_or_default(),
                 shell: fields.get(6).cloned().unwrap_or_default(),
             })
         };
@@ -73,7 +75,12 @@ impl Accounts {
         self.account(name).map(|account| account.uid)
     }
 
-    /// Why nobody may lock it or end its sessions, if so. `now_s`: seconds since 1970.
+    #[must_use]
+    pub fn home(&self, name: &str) -> Option<&str> {
+        self.account(name).map(|account| account.home.as_str())
+    }
+
+    /// Why nobody may lock it, take what lets it in or end its sessions, if so. `now_s`: seconds since 1970.
     #[must_use]
     pub fn guard(&self, name: &str, now_s: u64) -> Option<&'static str> {
         let Some(account) = self.account(name) else { return Some("the host has no such account of its own") };

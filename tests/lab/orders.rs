@@ -154,9 +154,35 @@ fn accounts(guest: &Vm) {
     guest.run("cmp /etc/shadow /root/shadow && test $(stat -c %a:%u:%g:%Y /etc/shadow) = $(stat -c %a:%u:%g:%Y /root/shadow)").unwrap();
     assert!(guest.ssh("su eve -c true").unwrap().status.success());
     refused(guest, "lock-account root", "protected");
+    credentials(guest);
     // The last one of the group that administers.
     guest.run("usermod -aG sudo eve").unwrap();
     refused(guest, "lock-account eve", "last account");
+}
+
+/// By sshd itself.
+fn credentials(guest: &Vm) {
+    guest
+        .run(
+            "ssh-keygen -q -t ed25519 -N '' -f /root/eves; install -d -o eve -g eve -m 700 /home/eve/.ssh
+             install -o eve -g eve -m 600 /root/eves.pub /home/eve/.ssh/authorized_keys; cp -a /home/eve/.ssh /root/eves.ssh
+             install -o eve -g eve -m 600 /root/eves /tmp/krb5cc_$(id -u eve)",
+        )
+        .unwrap();
+    let enters = || {
+        let ssh = "ssh -i /root/eves -o BatchMode=yes -o StrictHostKeyChecking=no eve@127.0.0.1 true";
+        guest.ssh(ssh).unwrap().status.success()
+    };
+    assert!(enters());
+    let id = done(guest, "expire-credentials eve --lease 1h");
+    assert!(!enters());
+    assert_eq!(says(guest, "ls /home/eve/.ssh; ls /tmp | grep krb5cc"), "");
+    undone(guest, &id);
+    assert!(enters());
+    guest
+        .run("cd /home/eve/.ssh && cmp authorized_keys /root/eves.ssh/authorized_keys && test \"$(stat -c %a:%u:%g:%y authorized_keys)\" = \"$(stat -c %a:%u:%g:%y /root/eves.ssh/authorized_keys)\" && rm /tmp/krb5cc_*")
+        .unwrap();
+    refused(guest, "expire-credentials root", "protected");
 }
 
 fn lines(guest: &Vm) {

@@ -52,6 +52,8 @@ pub enum Before {
     Unit { ran: bool, enablement: String },
     /// A module of the kernel, with what it was told if it was `loaded`.
     Module { loaded: bool, parameters: BTreeMap<String, String> },
+    /// Several files, each with its own place in the vault.
+    Files { kept: Vec<Kept> },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -97,6 +99,14 @@ impl Entry {
         let most = steady.plus_millis(self.report.action.lease_ms);
         self.until = self.until.map(|until| until.moved(moved_ns).min(most));
         self
+    }
+
+    /// What it took away, where that is more than one file.
+    pub fn files(&self) -> &[Kept] {
+        match &self.before {
+            Some(Before::Files { kept }) => kept,
+            _ => &[],
+        }
     }
 
     fn in_force(&self) -> bool {

@@ -8,6 +8,7 @@ use picket_model::action::ActionKind;
 
 use crate::accounts::Accounts;
 
+use super::expire_credentials::{self, CredentialsError};
 use super::remove_line::{self, LineError};
 use super::{Containment, disable_module, disable_unit, end_sessions, kill_tree, lock_account};
 
@@ -43,6 +44,11 @@ impl Containment {
             ActionKind::DisableUnit { unit } => or_unknown(disable_unit::is_off(root, unit).map_err(said)),
             ActionKind::DisableModule { module } => or_unknown(disable_module::is_off(root, module).map_err(said)),
             ActionKind::LockAccount { user } => or_unknown(lock_account::is_shut(root, user).map_err(said)),
+            ActionKind::ExpireCredentials { user } => match expire_credentials::plan(root, &self.steps.vault, user) {
+                Ok(_) => Seen::There,
+                Err(CredentialsError::Nothing { left, .. }) if left.is_empty() => Seen::Gone,
+                Err(error) => Seen::Unknown(error.to_string()),
+            },
             ActionKind::EndSessions { user } => match Accounts::read(root) {
                 Ok(accounts) if accounts.uid(user).is_none() => Seen::Gone,
                 _ => or_unknown(end_sessions::verify(root, user, &[]).map_err(said)),

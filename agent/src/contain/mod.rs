@@ -24,6 +24,7 @@ pub mod end_sessions;
 mod evidence;
 pub mod exec_guard;
 mod exec_judge;
+pub mod expire_credentials;
 mod filesystems;
 pub mod freeze_group;
 pub mod held;

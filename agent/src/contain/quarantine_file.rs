@@ -7,12 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use picket_model::id::ActionId;
 use picket_model::process::{FileId, Sha256};
 
 use super::kept::{self, Kept};
 use super::paths::{self, Place};
-use super::vault::{self, Vault};
+use super::vault::{self, Slot, Vault};
 use crate::digest::digest;
 use crate::sys::inode;
 
@@ -74,14 +73,14 @@ pub fn plan(vault: &Vault, path: &Path, expected: Option<Sha256>, meant: Option<
 }
 
 /// Takes the file away; gives what was done in words.
-pub fn apply(vault: &Vault, id: ActionId, plan: &Plan) -> Result<String> {
+pub fn apply(vault: &Vault, slot: Slot, plan: &Plan) -> Result<String> {
     let Plan { kept, place, file } = plan;
     let act = |doing| acting(doing, kept, "it stays where it is");
     inode::set_pinned(file, 0).map_err(act("unpin"))?;
     // The last name of the inode moves with it. With other names the content is copied instead: those names may belong
     // to a good program whose mode must not change with the vault's.
-    let taken = if kept.links == 1 { vault.take(id, place).map_err(act("take away"))? } else { false };
-    let outcome = if taken { settle_moved(vault, id, plan) } else { copy_away(vault, id, plan) };
+    let taken = if kept.links == 1 { vault.take(slot, place).map_err(act("take away"))? } else { false };
+    let outcome = if taken { settle_moved(vault, slot, plan) } else { copy_away(vault, slot, plan) };
     if outcome.is_err() && standing(place, kept) {
         inode::set_pinned(file, kept.pinned).map_err(act("pin again"))?;
     }
@@ -89,10 +88,10 @@ pub fn apply(vault: &Vault, id: ActionId, plan: &Plan) -> Result<String> {
 }
 
 /// Whether the file lies in the vault, neutral, and no longer at its path.
-pub fn verify(vault: &Vault, id: ActionId, kept: &Kept) -> Result<()> {
+pub fn verify(vault: &Vault, slot: Slot, kept: &Kept) -> Result<()> {
     let wrong = |what| QuarantineError::Unverified { path: kept.path.clone(), what };
     let act = |source| acting("check", kept, "look at the vault")(source);
-    let held = vault.held(id).map_err(act)?.ok_or_else(|| missing(vault, id, kept))?;
+    let held = vault.held(slot).map_err(act)?.ok_or_else(|| missing(vault, slot, kept))?;
     if !vault::is_neutral(&held).map_err(act)? {
         return Err(wrong("its mode in the vault still allows something"));
     }
@@ -102,23 +101,33 @@ pub fn verify(vault: &Vault, id: ActionId, kept: &Kept) -> Result<()> {
     }
 }
 
-/// Gives the file back where nothing stands at its path; gives what was done in words.
-pub fn undo(vault: &Vault, id: ActionId, kept: &Kept) -> Result<String> {
-    let act = |doing| acting(doing, kept, &format!("the file is safe in {}", vault.path_of(id).display()));
+/// Whether the file could be given back now: it is in the vault, and nothing stands at its path.
+pub fn may_return(vault: &Vault, slot: Slot, kept: &Kept) -> Result<()> {
+    let act = |doing| acting(doing, kept, &format!("the file is safe in {}", vault.path_of(slot).display()));
     let place = paths::place(&kept.path).map_err(act("reach the directory of"))?;
-    let held = vault.held(id).map_err(act("open the vault's file of"))?.ok_or_else(|| missing(vault, id, kept))?;
     if exists(&place).map_err(act("look at"))? {
-        return Err(QuarantineError::Occupied { path: kept.path.clone(), vault: vault.path_of(id) });
+        return Err(QuarantineError::Occupied { path: kept.path.clone(), vault: vault.path_of(slot) });
+    }
+    vault.held(slot).map_err(act("open the vault's file of"))?.ok_or_else(|| missing(vault, slot, kept)).map(drop)
+}
+
+/// Gives the file back where nothing stands at its path; gives what was done in words.
+pub fn undo(vault: &Vault, slot: Slot, kept: &Kept) -> Result<String> {
+    let act = |doing| acting(doing, kept, &format!("the file is safe in {}", vault.path_of(slot).display()));
+    let place = paths::place(&kept.path).map_err(act("reach the directory of"))?;
+    let held = vault.held(slot).map_err(act("open the vault's file of"))?.ok_or_else(|| missing(vault, slot, kept))?;
+    if exists(&place).map_err(act("look at"))? {
+        return Err(QuarantineError::Occupied { path: kept.path.clone(), vault: vault.path_of(slot) });
     }
     let changed = digest(&held, u64::MAX, None).map_err(act("read"))? != Some(kept.sha256);
-    let refused = match return_to(vault, id, kept, &place, &held) {
+    let refused = match return_to(vault, slot, kept, &place, &held) {
         Ok(refused) => refused,
         Err(error) => {
             // Back to what the vault promises, whatever attribute was given back already.
             kept::neutralise(&held).map_err(act("neutralise again"))?;
             return Err(match error.kind() {
                 io::ErrorKind::AlreadyExists => {
-                    QuarantineError::Occupied { path: kept.path.clone(), vault: vault.path_of(id) }
+                    QuarantineError::Occupied { path: kept.path.clone(), vault: vault.path_of(slot) }
                 }
                 _ => act("give back")(error),
             });
@@ -135,38 +144,38 @@ pub fn undo(vault: &Vault, id: ActionId, kept: &Kept) -> Result<String> {
 }
 
 /// Whether the vault has nothing of it any more; it let go only of what stood at its path again.
-pub fn verify_undone(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
-    let held = vault.held(id).map_err(acting("open the vault's file of", kept, "look at the vault"))?;
+pub fn verify_undone(vault: &Vault, slot: Slot, kept: &Kept) -> Result<bool> {
+    let held = vault.held(slot).map_err(acting("open the vault's file of", kept, "look at the vault"))?;
     Ok(held.is_none())
 }
 
-fn return_to(vault: &Vault, id: ActionId, kept: &Kept, place: &Place, held: &File) -> io::Result<Vec<String>> {
+fn return_to(vault: &Vault, slot: Slot, kept: &Kept, place: &Place, held: &File) -> io::Result<Vec<String>> {
     // Whole before it appears: owner, attributes and mode first, the name last.
     let refused = kept.give_back(held)?;
-    if vault.give(id, place)? {
+    if vault.give(slot, place)? {
         inode::set_pinned(held, kept.pinned)?;
         vault::synced(&place.directory)?;
         vault.sync()?;
         return Ok(refused);
     }
     kept::neutralise(held)?;
-    let refused = vault.copy_out(id, place, |copy| kept.give_back(copy))?;
+    let refused = vault.copy_out(slot, place, |copy| kept.give_back(copy))?;
     if let Ok(back) = paths::regular(&place.directory, &place.name) {
         inode::set_pinned(&back, kept.pinned)?;
     }
-    vault.discard(id)?;
+    vault.discard(slot)?;
     vault.sync()?;
     Ok(refused)
 }
 
 /// What a crash between plan and the journal's next word has left is brought to one of two ends. True: it is taken
 /// away and neutral. False: it is at its path as it was, or someone else moved it.
-pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
-    let act = |doing| acting(doing, kept, &format!("see {}", vault.path_of(id).display()));
-    vault.discard_part(id).map_err(act("clean up behind"))?;
+pub fn recover(vault: &Vault, slot: Slot, kept: &Kept) -> Result<bool> {
+    let act = |doing| acting(doing, kept, &format!("see {}", vault.path_of(slot).display()));
+    vault.discard_part(slot).map_err(act("clean up behind"))?;
     let there = paths::place(&kept.path).ok().filter(|place| standing(place, kept));
     let there = there.and_then(|place| paths::regular(&place.directory, &place.name).ok());
-    let held = vault.held(id).map_err(act("open the vault's file of"))?;
+    let held = vault.held(slot).map_err(act("open the vault's file of"))?;
     if let Some(held) = held {
         // At its path as well, with every byte: then the copy is one too many. Else the vault has the only one.
         let twice = match &there {
@@ -177,7 +186,7 @@ pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
             kept::neutralise(&held).and_then(|()| vault.sync()).map_err(act("neutralise"))?;
             return Ok(true);
         }
-        vault.discard(id).map_err(act("remove the copy of"))?;
+        vault.discard(slot).map_err(act("remove the copy of"))?;
     }
     if let Some(file) = there {
         inode::set_pinned(&file, kept.pinned).map_err(act("pin again"))?;
@@ -186,9 +195,9 @@ pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
 }
 
 /// Ends an undoing that a crash cut short. True: the file is back and the vault empty of it.
-pub fn recover_undo(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
-    let act = |doing| acting(doing, kept, &format!("see {}", vault.path_of(id).display()));
-    if vault.held(id).map_err(act("open the vault's file of"))?.is_none() {
+pub fn recover_undo(vault: &Vault, slot: Slot, kept: &Kept) -> Result<bool> {
+    let act = |doing| acting(doing, kept, &format!("see {}", vault.path_of(slot).display()));
+    if vault.held(slot).map_err(act("open the vault's file of"))?.is_none() {
         return Ok(true);
     }
     let place = paths::place(&kept.path).map_err(act("reach the directory of"))?;
@@ -198,21 +207,21 @@ pub fn recover_undo(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
         None => false,
     };
     if whole {
-        vault.discard(id).and_then(|()| vault.sync()).map_err(act("remove the copy of"))?;
+        vault.discard(slot).and_then(|()| vault.sync()).map_err(act("remove the copy of"))?;
     }
     Ok(whole)
 }
 
 /// After the move: was it the file that was meant? Else what was moved goes back.
-fn settle_moved(vault: &Vault, id: ActionId, Plan { kept, place, .. }: &Plan) -> Result<String> {
-    let act = |doing| acting(doing, kept, &format!("it lies in {}", vault.path_of(id).display()));
-    let held = vault.held(id).map_err(act("open the vault's file of"));
+fn settle_moved(vault: &Vault, slot: Slot, Plan { kept, place, .. }: &Plan) -> Result<String> {
+    let act = |doing| acting(doing, kept, &format!("it lies in {}", vault.path_of(slot).display()));
+    let held = vault.held(slot).map_err(act("open the vault's file of"));
     let right = match &held {
         Ok(Some(held)) => kept.is(&held.metadata().map_err(act("look at"))?),
         _ => false,
     };
     if !right {
-        vault.give(id, place).map_err(act("put back what was exchanged for"))?;
+        vault.give(slot, place).map_err(act("put back what was exchanged for"))?;
         return Err(QuarantineError::Exchanged { path: kept.path.clone() });
     }
     if let Some(held) = held? {
@@ -223,17 +232,17 @@ fn settle_moved(vault: &Vault, id: ActionId, Plan { kept, place, .. }: &Plan) ->
 }
 
 /// Copy first, then remove the name if it still means the same inode.
-fn copy_away(vault: &Vault, id: ActionId, Plan { kept, place, file }: &Plan) -> Result<String> {
+fn copy_away(vault: &Vault, slot: Slot, Plan { kept, place, file }: &Plan) -> Result<String> {
     let act = |doing| acting(doing, kept, "it stays where it is");
-    vault.copy_in(id, file).map_err(act("copy"))?;
-    let copy = vault.held(id).map_err(act("open the copy of"))?.ok_or_else(|| missing(vault, id, kept))?;
+    vault.copy_in(slot, file).map_err(act("copy"))?;
+    let copy = vault.held(slot).map_err(act("open the copy of"))?.ok_or_else(|| missing(vault, slot, kept))?;
     let whole = digest(&copy, kept.size, None).map_err(act("read the copy of"))? == Some(kept.sha256);
     if !whole || !standing(place, kept) {
-        vault.discard(id).map_err(act("remove the copy of"))?;
+        vault.discard(slot).map_err(act("remove the copy of"))?;
         return Err(QuarantineError::Exchanged { path: kept.path.clone() });
     }
     if let Err(source) = vault::removed(&place.directory, &place.name) {
-        vault.discard(id).map_err(act("remove the copy of"))?;
+        vault.discard(slot).map_err(act("remove the copy of"))?;
         return Err(act("remove")(source));
     }
     kept::neutralise(&copy).map_err(act("neutralise"))?;
@@ -266,6 +275,6 @@ fn acting(doing: &'static str, kept: &Kept, left: &str) -> impl FnOnce(io::Error
     move |source| QuarantineError::Act { doing, path, source, left }
 }
 
-fn missing(vault: &Vault, id: ActionId, kept: &Kept) -> QuarantineError {
-    QuarantineError::Missing { path: kept.path.clone(), vault: vault.path_of(id) }
+fn missing(vault: &Vault, slot: Slot, kept: &Kept) -> QuarantineError {
+    QuarantineError::Missing { path: kept.path.clone(), vault: vault.path_of(slot) }
 }

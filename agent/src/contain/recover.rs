@@ -8,7 +8,8 @@ use picket_model::process::ProcessKey;
 use super::ledger::{Entry, Undoing};
 use super::steps::{self, Beside, StepError};
 use super::{
-    Containment, disable_module, disable_unit, end_sessions, isolate_host, kill_tree, quarantine_file, rewrite,
+    Containment, disable_module, disable_unit, end_sessions, expire_credentials, isolate_host, kill_tree,
+    quarantine_file, rewrite,
 };
 use crate::sys::clock;
 
@@ -50,7 +51,7 @@ impl Containment {
         match &entry.report.action.kind {
             ActionKind::KillTree { target } => self.finish_kill(target, entry, now),
             ActionKind::QuarantineFile { .. } => match &entry.kept {
-                Some(kept) => match quarantine_file::recover(&self.steps.vault, entry.id(), kept) {
+                Some(kept) => match quarantine_file::recover(&self.steps.vault, entry.id().into(), kept) {
                     Ok(true) => applied(format!("took away {}; the agent ended meanwhile", kept.path.display())),
                     Ok(false) => failed(format!("the agent ended before {} was taken away", kept.path.display())),
                     Err(error) => failed(format!("the agent ended meanwhile: {error}")),
@@ -78,6 +79,7 @@ impl Containment {
             ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => self.finish_block(entry, steady),
             ActionKind::DisableUnit { unit } => self.finish_unit(unit, entry),
             ActionKind::DisableModule { module } => self.finish_module(module, entry),
+            ActionKind::ExpireCredentials { user } => self.finish_credentials(user, entry),
             // Whether it was, the connection itself shows; an order that old is not carried out any more.
             ActionKind::CutConnection { .. } => self.finish_as_found(entry),
         }
@@ -126,6 +128,15 @@ impl Containment {
                 let back = self.steps.undo(entry, None).err().map_or_else(String::new, |more| format!("; {more}"));
                 failed(format!("the agent ended meanwhile: {error}{back}"))
             }
+        }
+    }
+
+    /// Several files: all of them are away, or none.
+    fn finish_credentials(&self, user: &str, entry: &Entry) -> Found {
+        match expire_credentials::recover(&self.steps.vault, entry.id(), entry.files()) {
+            Ok(true) => applied(format!("took away the credentials of {user}; the agent ended meanwhile")),
+            Ok(false) => failed(format!("the agent ended before the credentials of {user} were taken away")),
+            Err(error) => failed(format!("the agent ended meanwhile: {error}")),
         }
     }
 
@@ -180,7 +191,7 @@ impl Containment {
         let mut whole = entry.clone();
         whole.undoing = None;
         if let (ActionKind::QuarantineFile { .. }, Some(kept)) = (&entry.report.action.kind, &entry.kept)
-            && let Ok(true) = quarantine_file::recover_undo(&self.steps.vault, entry.id(), kept)
+            && let Ok(true) = quarantine_file::recover_undo(&self.steps.vault, entry.id().into(), kept)
         {
             let detail = format!("gave back {}; the agent ended meanwhile", kept.path.display());
             return Some((undoing.state, super::told(undoing, &detail)));
@@ -189,18 +200,24 @@ impl Containment {
         match self.steps.undo(&whole, others) {
             Ok(detail) => Some((undoing.state, super::told(undoing, &detail))),
             Err(error) => {
-                // The file may lie in the vault with attributes already given back.
-                if let (ActionKind::QuarantineFile { .. }, Some(kept)) = (&entry.report.action.kind, &entry.kept)
-                    && let Err(more) = quarantine_file::recover(&self.steps.vault, entry.id(), kept)
-                {
-                    return Some((
-                        ActionState::Applied,
-                        format!("its undoing was cut short when the agent ended: {error}; {more}"),
-                    ));
-                }
-                let why = format!("its undoing, cut short when the agent ended, failed: {error}");
+                let more = self.neutral_again(entry).map_or_else(String::new, |more| format!("; {more}"));
+                let why = format!("its undoing, cut short when the agent ended, failed: {error}{more}");
                 Some((ActionState::Applied, why))
             }
+        }
+    }
+
+    /// A file may lie in the vault with attributes already given back; gives what stands in the way, in words.
+    fn neutral_again(&self, entry: &Entry) -> Option<String> {
+        let (vault, id) = (&self.steps.vault, entry.id());
+        match (&entry.report.action.kind, &entry.kept) {
+            (ActionKind::QuarantineFile { .. }, Some(kept)) => {
+                quarantine_file::recover(vault, id.into(), kept).err().map(|error| error.to_string())
+            }
+            (ActionKind::ExpireCredentials { .. }, _) => {
+                expire_credentials::hold(vault, id, entry.files()).err().map(|error| error.to_string())
+            }
+            _ => None,
         }
     }
 
@@ -210,6 +227,13 @@ impl Containment {
             ActionKind::KillTree { .. } | ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. } => Ok(()),
             ActionKind::DisableUnit { unit } => {
                 disable_unit::hold(&self.steps.root, unit).map_err(|error| error.to_string())
+            }
+            ActionKind::ExpireCredentials { .. } => {
+                match expire_credentials::hold(&self.steps.vault, entry.id(), entry.files()) {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err("its files are not in the vault".to_owned()),
+                    Err(error) => Err(error.to_string()),
+                }
             }
             ActionKind::DisableModule { module } => {
                 disable_module::hold(&self.steps.root, module).map_err(|error| error.to_string())
@@ -232,7 +256,7 @@ impl Containment {
                     return Ok(());
                 }
                 let kept = entry.kept.as_ref().ok_or("the journal does not say what the file was")?;
-                match quarantine_file::recover(&self.steps.vault, entry.id(), kept) {
+                match quarantine_file::recover(&self.steps.vault, entry.id().into(), kept) {
                     Ok(true) => Ok(()),
                     Ok(false) => Err(format!("{} is not in the vault", kept.path.display())),
                     Err(error) => Err(error.to_string()),

@@ -21,6 +21,7 @@ use super::disable_module::{self, ModuleError};
 use super::disable_unit::{self, UnitError};
 use super::end_sessions::{self, SessionsError};
 use super::evidence::{self, Evidence, Gathered};
+use super::expire_credentials::{self, CredentialsError};
 use super::freeze_group::{self, FreezeError};
 use super::isolate_host::{self, IsolateError, Reach};
 use super::kept::Kept;
@@ -71,6 +72,8 @@ pub enum StepError {
     Domain(#[from] DomainError),
     #[error(transparent)]
     Module(#[from] ModuleError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
     NoLease,
     #[error("{what} did not hold after the act")]
@@ -110,6 +113,7 @@ pub enum Plan {
     Unit(disable_unit::Plan),
     Domain(block_domain::Plan),
     Module(disable_module::Plan),
+    Credentials(expire_credentials::Plan),
 }
 
 impl Plan {
@@ -134,6 +138,7 @@ impl Plan {
             Self::Module(plan) => {
                 Some(Before::Module { loaded: plan.before.loaded, parameters: plan.before.parameters.clone() })
             }
+            Self::Credentials(plan) => Some(Before::Files { kept: plan.kept() }),
             Self::Line(plan) => Some(Before::Content { left: plan.left() }),
             Self::Lock(plan) => Some(Before::Content { left: plan.left() }),
             _ => None,
@@ -201,6 +206,9 @@ impl Steps {
             ActionKind::CutConnection { flow } => Plan::Cut(cut_connection::plan(flow, &self.coordinators)?),
             ActionKind::DisableUnit { unit } => Plan::Unit(disable_unit::plan(&self.root, unit, spare)?),
             ActionKind::DisableModule { module } => Plan::Module(disable_module::plan(&self.root, module)?),
+            ActionKind::ExpireCredentials { user } => {
+                Plan::Credentials(expire_credentials::plan(&self.root, &self.vault, user)?)
+            }
             ActionKind::EndSessions { user } => Plan::Sessions(end_sessions::plan(&self.root, user, spare)?),
             ActionKind::BlockDomain { domain } => {
                 Plan::Domain(block_domain::plan(domain, &self.coordinator_names, &self.root)?)
@@ -244,6 +252,7 @@ impl Steps {
             }
             Plan::Unit(plan) => Ok(disable_unit::apply(&self.root, &plan)?),
             Plan::Module(plan) => Ok(disable_module::apply(&self.root, &plan)?),
+            Plan::Credentials(plan) => Ok(expire_credentials::apply(&self.vault, id, &plan)?),
             Plan::Block(plan) => Ok(self.blocks.apply(id, plan, lease_ms)?),
             Plan::Cut(plan) => Ok(cut_connection::apply(&self.network, &plan)?),
             Plan::Domain(plan) => Ok(self.domains.apply(id, plan, lease_ms)?),
@@ -258,12 +267,13 @@ impl Steps {
     }
 
     fn quarantine(&self, id: ActionId, plan: &quarantine_file::Plan) -> Result<String, StepError> {
-        let done = quarantine_file::apply(&self.vault, id, plan);
-        let checked = done.and_then(|detail| quarantine_file::verify(&self.vault, id, &plan.kept).map(|()| detail));
+        let done = quarantine_file::apply(&self.vault, id.into(), plan);
+        let checked =
+            done.and_then(|detail| quarantine_file::verify(&self.vault, id.into(), &plan.kept).map(|()| detail));
         match checked {
             Ok(detail) => Ok(detail),
             // Whatever went wrong, the file is in one of the two places afterwards, and it is known in which.
-            Err(error) => match quarantine_file::recover(&self.vault, id, &plan.kept) {
+            Err(error) => match quarantine_file::recover(&self.vault, id.into(), &plan.kept) {
                 Ok(true) => Ok(format!("took away {}, though: {error}", plan.kept.path.display())),
                 _ => Err(error.into()),
             },
@@ -275,7 +285,7 @@ impl Steps {
         Ok(match &entry.report.action.kind {
             ActionKind::KillTree { target } => kill_tree::verify(target),
             ActionKind::QuarantineFile { .. } => match &entry.kept {
-                Some(kept) => quarantine_file::verify(&self.vault, entry.id(), kept).is_ok(),
+                Some(kept) => quarantine_file::verify(&self.vault, entry.id().into(), kept).is_ok(),
                 None => false,
             },
             ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => self.denials.verify(entry.id()),
@@ -293,6 +303,7 @@ impl Steps {
             }
             ActionKind::DisableUnit { unit } => disable_unit::verify(&self.root, unit)?,
             ActionKind::DisableModule { module } => disable_module::verify(&self.root, module)?,
+            ActionKind::ExpireCredentials { .. } => expire_credentials::verify(&self.vault, entry.id(), entry.files()),
             ActionKind::EndSessions { user } => end_sessions::verify(&self.root, user, &[])?,
             ActionKind::BlockDomain { .. } => self.domains.verify(entry.id()),
         })

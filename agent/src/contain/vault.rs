@@ -23,6 +23,34 @@ const VAULT_FILES_MAX: usize = 4_096;
 /// Copied at once between filesystems.
 const CHUNK: usize = 64 * 1024;
 
+/// The place of one file in the vault: an action's, and of one that takes several away which of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot {
+    id: ActionId,
+    nth: usize,
+}
+
+impl Slot {
+    pub const fn new(id: ActionId, nth: usize) -> Self {
+        Self { id, nth }
+    }
+}
+
+impl From<ActionId> for Slot {
+    fn from(id: ActionId) -> Self {
+        Self::new(id, 0)
+    }
+}
+
+impl std::fmt::Display for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.nth {
+            0 => write!(f, "{}", self.id),
+            nth => write!(f, "{}.{nth}", self.id),
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct Vault {
     path: PathBuf,
@@ -43,8 +71,8 @@ impl Vault {
     }
 
     /// Where the file of an action lies.
-    pub fn path_of(&self, id: ActionId) -> PathBuf {
-        self.path.join(whole(id))
+    pub fn path_of(&self, slot: impl Into<Slot>) -> PathBuf {
+        self.path.join(whole(slot))
     }
 
     /// Whether a file of `size` bytes fits in beside what is there; else why not.
@@ -64,8 +92,8 @@ impl Vault {
     }
 
     /// The whole file of an action, if it is in the vault.
-    pub fn held(&self, id: ActionId) -> io::Result<Option<File>> {
-        match paths::regular(&self.directory, OsStr::new(&whole(id))) {
+    pub fn held(&self, slot: impl Into<Slot>) -> io::Result<Option<File>> {
+        match paths::regular(&self.directory, OsStr::new(&whole(slot))) {
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -73,34 +101,42 @@ impl Vault {
     }
 
     /// Moves what stands at `place` into the vault, in one step. False: it lies on another filesystem.
-    pub fn take(&self, id: ActionId, place: &Place) -> io::Result<bool> {
-        moved(&place.directory, &place.name, &self.directory, OsStr::new(&whole(id)))
+    pub fn take(&self, slot: impl Into<Slot>, place: &Place) -> io::Result<bool> {
+        moved(&place.directory, &place.name, &self.directory, OsStr::new(&whole(slot)))
     }
 
     /// Moves the file out to `place`, in one step, where nothing stands. False: it lies on another filesystem.
-    pub fn give(&self, id: ActionId, place: &Place) -> io::Result<bool> {
-        moved(&self.directory, OsStr::new(&whole(id)), &place.directory, &place.name)
+    pub fn give(&self, slot: impl Into<Slot>, place: &Place) -> io::Result<bool> {
+        moved(&self.directory, OsStr::new(&whole(slot)), &place.directory, &place.name)
     }
 
     /// Copies `from` into the vault. Under its name there is only ever a whole file.
-    pub fn copy_in(&self, id: ActionId, from: &File) -> io::Result<()> {
-        let part = part(id);
-        self.discard_part(id)?;
+    pub fn copy_in(&self, slot: impl Into<Slot>, from: &File) -> io::Result<()> {
+        let slot = slot.into();
+        let part = part(slot);
+        self.discard_part(slot)?;
         let copy = create(&self.directory, OsStr::new(&part))?;
         copied(from, &copy)?;
-        renameat2(&self.directory, part.as_str(), &self.directory, whole(id).as_str(), RenameFlags::RENAME_NOREPLACE)?;
+        renameat2(
+            &self.directory,
+            part.as_str(),
+            &self.directory,
+            whole(slot).as_str(),
+            RenameFlags::RENAME_NOREPLACE,
+        )?;
         self.sync()
     }
 
     /// Copies the file out to `place` where nothing stands; `finish` sees the copy before it has its name.
     pub fn copy_out<T>(
         &self,
-        id: ActionId,
+        slot: impl Into<Slot>,
         place: &Place,
         finish: impl FnOnce(&File) -> io::Result<T>,
     ) -> io::Result<T> {
-        let held = self.held(id)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        let part = part(id);
+        let slot = slot.into();
+        let held = self.held(slot)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let part = part(slot);
         removed(&place.directory, OsStr::new(&part))?;
         let copy = create(&place.directory, OsStr::new(&part))?;
         let done = copied(&held, &copy).and_then(|()| finish(&copy)).and_then(|value| {
@@ -117,13 +153,13 @@ impl Vault {
     }
 
     /// Removes the file of an action from the vault, if it is there.
-    pub fn discard(&self, id: ActionId) -> io::Result<()> {
-        removed(&self.directory, OsStr::new(&whole(id)))
+    pub fn discard(&self, slot: impl Into<Slot>) -> io::Result<()> {
+        removed(&self.directory, OsStr::new(&whole(slot)))
     }
 
     /// Removes what a copy that never became whole has left.
-    pub fn discard_part(&self, id: ActionId) -> io::Result<()> {
-        removed(&self.directory, OsStr::new(&part(id)))
+    pub fn discard_part(&self, slot: impl Into<Slot>) -> io::Result<()> {
+        removed(&self.directory, OsStr::new(&part(slot)))
     }
 
     pub fn sync(&self) -> io::Result<()> {
@@ -131,12 +167,12 @@ impl Vault {
     }
 }
 
-fn whole(id: ActionId) -> String {
-    id.to_string()
+fn whole(slot: impl Into<Slot>) -> String {
+    slot.into().to_string()
 }
 
-fn part(id: ActionId) -> String {
-    format!(".picket-{id}.part")
+fn part(slot: impl Into<Slot>) -> String {
+    format!(".picket-{}.part", slot.into())
 }
 
 fn moved(from: &OwnedFd, name: &OsStr, to: &OwnedFd, new: &OsStr) -> io::Result<bool> {

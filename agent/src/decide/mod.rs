@@ -315,7 +315,9 @@ fn target(
                 around.is_system_content(sha256, acting).then_some("a program of the system has this content");
         }
         ActionKind::RemoveLine { path, .. } | ActionKind::DenyPath { path } => target.path.clone_from(path),
-        ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => {
+        ActionKind::LockAccount { user }
+        | ActionKind::EndSessions { user }
+        | ActionKind::ExpireCredentials { user } => {
             target.guards = around.account_guard(user);
         }
         // What runs in a group containment looks at itself, process by process.

@@ -5,6 +5,7 @@
 
 mod account;
 mod crash;
+mod credentials;
 mod deny;
 mod domains;
 mod evidence;

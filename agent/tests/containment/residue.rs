@@ -140,7 +140,14 @@ impl Field {
         fs::create_dir_all(&etc).unwrap();
         fs::create_dir_all(place.path("files")).unwrap();
         let uid = 1_800_000_000 + std::process::id();
-        fs::write(etc.join("passwd"), format!("root:x:0:0::/root:/bin/sh\nann:x:{uid}:{uid}::/:/bin/sh\n")).unwrap();
+        let passwd = format!("root:x:0:0::/root:/bin/sh\nann:x:{uid}:{uid}::/home/ann:/bin/sh\n");
+        fs::write(etc.join("passwd"), passwd).unwrap();
+        for path in ["host/home/ann/.ssh/authorized_keys", &format!("host/tmp/krb5cc_{uid}")] {
+            let path = place.path(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, "a key").unwrap();
+            std::os::unix::fs::chown(&path, Some(uid), Some(uid)).unwrap();
+        }
         fs::write(etc.join("group"), "sudo:x:27:root\n").unwrap();
         fs::write(etc.join("shadow"), "root:$y$r:19000:0:99999:7:::\nann:$y$a:19000:0:99999:7:::\n").unwrap();
         place.host = Some(place.path("host"));
@@ -177,6 +184,7 @@ impl Field {
             quarantine(&self.mounted.path("implant"), None),
             line(self.place.path("files/crontab")),
             ActionKind::LockAccount { user: "ann".to_owned() },
+            ActionKind::ExpireCredentials { user: "ann".to_owned() },
             ActionKind::SuspendProcess { target: key(self.victims[0].id()) },
             self.group.freeze(),
             ActionKind::BlockAddress { network: Some("203.0.113.0/24".parse().unwrap()), port: None },

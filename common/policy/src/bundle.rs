@@ -184,7 +184,7 @@ pub fn lease_action_ms_default(word: &str) -> u64 {
         "isolate_host" => 12 * HOUR_MS,
         "suspend_process" | "freeze_group" => 4 * HOUR_MS,
         "deny_execution" | "deny_path" | "lock_account" | "block_address" | "disable_unit" | "block_domain"
-        | "disable_module" => 24 * HOUR_MS,
+        | "disable_module" | "expire_credentials" => 24 * HOUR_MS,
         _ => 7 * 24 * HOUR_MS,
     }
 }

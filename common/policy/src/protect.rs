@@ -208,7 +208,9 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
         }
         ActionKind::DisableUnit { unit } => self::unit(unit, protected),
         ActionKind::DisableModule { module } => self::module(module),
-        ActionKind::LockAccount { user } | ActionKind::EndSessions { user } => {
+        ActionKind::LockAccount { user }
+        | ActionKind::EndSessions { user }
+        | ActionKind::ExpireCredentials { user } => {
             protected.accounts.contains(user).then(|| format!("protected: account {user}"))
         }
     }

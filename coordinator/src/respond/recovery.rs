@@ -108,6 +108,10 @@ fn turn(report: &ActionReport, traces: &[Trace]) -> (Turn, &'static str) {
         ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => {
             (Turn::Stays, "what is bad is bad everywhere; it ends with its lease")
         }
+        ActionKind::ExpireCredentials { .. } => (
+            Turn::Stays,
+            "whoever has the keys may have copied them; once they are replaced, `picket undo` gives the files back",
+        ),
         _ => (Turn::Stays, "what the incident left; order its remedy, for a lease gives it back"),
     }
 }

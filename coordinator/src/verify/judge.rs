@@ -81,7 +81,8 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
         | ActionKind::CutConnection { .. }
         | ActionKind::DisableUnit { .. }
         | ActionKind::BlockDomain { .. }
-        | ActionKind::DisableModule { .. } => None,
+        | ActionKind::DisableModule { .. }
+        | ActionKind::ExpireCredentials { .. } => None,
         ActionKind::SuspendProcess { target } => match event.activity {
             Activity::ProcessExit { .. } => (process.key == *target).then_some(Finding::Holds),
             _ => acted(event, process, later && process.key == *target, "it was stopped"),
@@ -127,6 +128,7 @@ pub(super) const fn silence_is_proof(action: &Action) -> bool {
         ActionKind::IsolateHost { .. }
             | ActionKind::RemoveLine { .. }
             | ActionKind::EndSessions { .. }
+            | ActionKind::ExpireCredentials { .. }
             | ActionKind::BlockAddress { .. }
             | ActionKind::CutConnection { .. }
     )

@@ -7,8 +7,8 @@ use picket_model::process::Sha256;
 use super::super::kept::Kept;
 use super::super::ledger::{Before, Entry};
 use super::super::{
-    disable_module, disable_unit, freeze_group, isolate_host, kill_tree, lock_account, quarantine_file, remove_line,
-    rewrite, suspend_process,
+    disable_module, disable_unit, expire_credentials, freeze_group, isolate_host, kill_tree, lock_account,
+    quarantine_file, remove_line, rewrite, suspend_process,
 };
 use super::{StepError, Steps, named};
 
@@ -26,7 +26,7 @@ impl Steps {
                 Ok(String::new())
             }
             ActionKind::QuarantineFile { .. } => match &entry.kept {
-                Some(kept) => Ok(quarantine_file::undo(&self.vault, entry.id(), kept)?),
+                Some(kept) => Ok(quarantine_file::undo(&self.vault, entry.id().into(), kept)?),
                 None => Err(StepError::Unverified { what: "the journal's word on the file" }),
             },
             ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => Ok(self.denials.undo(entry.id())?),
@@ -57,6 +57,9 @@ impl Steps {
             ActionKind::DisableModule { module } => {
                 Ok(disable_module::undo(&self.root, module, &module_before(entry))?)
             }
+            ActionKind::ExpireCredentials { .. } => {
+                Ok(expire_credentials::undo(&self.vault, entry.id(), entry.files())?)
+            }
             kind @ (ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. }) => {
                 Err(StepError::NoInverse { word: kind.word() })
             }
@@ -73,11 +76,14 @@ impl Steps {
                 let (ran, enablement) = unit_before(entry);
                 disable_unit::verify_undone(&self.root, unit, ran, enablement)?
             }
+            ActionKind::ExpireCredentials { .. } => {
+                expire_credentials::verify_undone(&self.vault, entry.id(), entry.files())?
+            }
             ActionKind::DisableModule { module } => {
                 disable_module::verify_undone(&self.root, module, &module_before(entry))?
             }
             ActionKind::QuarantineFile { .. } => match &entry.kept {
-                Some(kept) => quarantine_file::verify_undone(&self.vault, entry.id(), kept)?,
+                Some(kept) => quarantine_file::verify_undone(&self.vault, entry.id().into(), kept)?,
                 None => false,
             },
             ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => self.denials.verify_undone(entry.id()),

@@ -86,6 +86,10 @@ pub enum ActionKind {
     DisableModule {
         module: String,
     },
+    /// Take away what lets a local account in without its password: keys and tickets. Its sessions go on.
+    ExpireCredentials {
+        user: String,
+    },
 }
 
 /// How far an action reaches at most if it hits the wrong thing.
@@ -153,13 +157,14 @@ const CUT_CONNECTION: Nature = nature("cut_connection", Radius::Connection, "D3-
 const DISABLE_UNIT: Nature = nature("disable_unit", Radius::Service, "D3-EDL", true);
 const BLOCK_DOMAIN: Nature = nature("block_domain", Radius::Domain, "D3-DNSDL", true);
 const DISABLE_MODULE: Nature = nature("disable_module", Radius::Service, "D3-EDL", true);
+const EXPIRE_CREDENTIALS: Nature = nature("expire_credentials", Radius::Account, "D3-CR", true);
 
 /// Of a line, in words for people; its head tells a key or a job from another.
 const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 15] = [
+    pub const ALL: [Nature; 16] = [
         KILL_TREE,
         QUARANTINE_FILE,
         DENY_EXECUTION,
@@ -175,6 +180,7 @@ impl ActionKind {
         DISABLE_UNIT,
         BLOCK_DOMAIN,
         DISABLE_MODULE,
+        EXPIRE_CREDENTIALS,
     ];
 
     #[must_use]
@@ -195,6 +201,7 @@ impl ActionKind {
             Self::DisableUnit { .. } => DISABLE_UNIT,
             Self::BlockDomain { .. } => BLOCK_DOMAIN,
             Self::DisableModule { .. } => DISABLE_MODULE,
+            Self::ExpireCredentials { .. } => EXPIRE_CREDENTIALS,
         }
     }
 
@@ -208,7 +215,7 @@ impl ActionKind {
     pub fn subject(&self) -> String {
         match self {
             Self::FreezeGroup { group } => group.clone(),
-            Self::LockAccount { user } | Self::EndSessions { user } => user.clone(),
+            Self::LockAccount { user } | Self::EndSessions { user } | Self::ExpireCredentials { user } => user.clone(),
             Self::BlockAddress { network, .. } => network.map_or_else(String::new, |network| network.to_string()),
             Self::CutConnection { flow } => flow.remote_ip.to_string(),
             Self::DisableUnit { unit } => unit.clone(),
@@ -228,6 +235,7 @@ impl ActionKind {
                 | Self::LockAccount { .. }
                 | Self::DisableUnit { .. }
                 | Self::DisableModule { .. }
+                | Self::ExpireCredentials { .. }
         )
     }
 
@@ -264,7 +272,9 @@ impl fmt::Display for ActionKind {
                 let more = if head.len() < line.len() { "…" } else { "" };
                 write!(f, " {path}: {head}{more}")
             }
-            Self::LockAccount { user } | Self::EndSessions { user } => write!(f, " {user}"),
+            Self::LockAccount { user } | Self::EndSessions { user } | Self::ExpireCredentials { user } => {
+                write!(f, " {user}")
+            }
             Self::BlockAddress { network, port } => {
                 network.map_or(Ok(()), |network| write!(f, " {network}"))?;
                 port.map_or(Ok(()), |port| write!(f, " port {port}"))

@@ -39,6 +39,7 @@ fn kind(word: &str) -> ActionKind {
         "cut_connection" => ActionKind::CutConnection { flow: flow() },
         "disable_unit" => ActionKind::DisableUnit { unit: "x.timer".into() },
         "disable_module" => ActionKind::DisableModule { module: "evil".into() },
+        "expire_credentials" => ActionKind::ExpireCredentials { user: "eve".into() },
         "lock_account" => ActionKind::LockAccount { user: "ann".into() },
         "end_sessions" => ActionKind::EndSessions { user: "ann".into() },
         "freeze_group" => ActionKind::FreezeGroup { group: "/system.slice/x.service".into() },
@@ -102,7 +103,7 @@ fn the_shipped_bundles_do_what_their_table_says() {
     let two = Asked { families: 2, ..AGENT };
     let two_medium = Asked { severity: 3, ..two };
     let drill = Asked { severity: 2, drill: true, ..AGENT };
-    let rows: [(&str, Asked, [VerdictKind; 5]); 40] = [
+    let rows: [(&str, Asked, [VerdictKind; 5]); 42] = [
         ("kill_tree", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("kill_tree", coordinator, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("kill_tree", medium, [OutOfScope, Ask, Ask, Ask, ActNow]),
@@ -130,6 +131,8 @@ fn the_shipped_bundles_do_what_their_table_says() {
         ("disable_unit", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("disable_module", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
         ("disable_module", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
+        ("expire_credentials", AGENT, [OutOfScope, Ask, Ask, Ask, Ask]),
+        ("expire_credentials", ANNA, [OutOfScope, ActNow, ActNow, ActNow, ActNow]),
         ("quarantine_file", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("deny_execution", AGENT, [OutOfScope, Ask, Ask, ActNow, ActNow]),
         ("isolate_host", AGENT, [OutOfScope, Ask, Ask, OutOfScope, OutOfScope]),

@@ -34,6 +34,7 @@ pub fn all() -> Vec<ActionKind> {
         ActionKind::DenyPath { path: "/dev/shm".into() },
         ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
         ActionKind::DisableModule { module: "nft_evil".into() },
+        ActionKind::ExpireCredentials { user: "eve".into() },
     ]
 }
 

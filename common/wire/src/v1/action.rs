@@ -34,6 +34,7 @@ pub enum ActionKind {
     DenyPath { path: String },
     BlockDomain { domain: String },
     DisableModule { module: String },
+    ExpireCredentials { user: String },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -127,6 +128,7 @@ impl From<&model::ActionKind> for ActionKind {
             M::DenyPath { path } => Self::DenyPath { path: cut(path, PATH_BYTES_MAX) },
             M::BlockDomain { domain } => Self::BlockDomain { domain: domain.to_string() },
             M::DisableModule { module } => Self::DisableModule { module: cut(module, NAME_BYTES_MAX) },
+            M::ExpireCredentials { user } => Self::ExpireCredentials { user: cut(user, NAME_BYTES_MAX) },
         }
     }
 }
@@ -175,6 +177,9 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::BlockDomain { domain } => Self::BlockDomain { domain: self::domain(&domain)? },
             ActionKind::DisableModule { module } => {
                 Self::DisableModule { module: text("action.module", module, NAME_BYTES_MAX)? }
+            }
+            ActionKind::ExpireCredentials { user } => {
+                Self::ExpireCredentials { user: text("action.user", user, NAME_BYTES_MAX)? }
             }
         })
     }

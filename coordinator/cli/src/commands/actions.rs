@@ -97,7 +97,7 @@ pub fn target(action: &Value) -> String {
         "disable_unit" => value::text(kind, "/unit"),
         "block_domain" => value::text(kind, "/domain"),
         "disable_module" => format!("module {}", value::text(kind, "/module")),
-        "lock_account" | "end_sessions" => format!("account {}", value::text(kind, "/user")),
+        "lock_account" | "end_sessions" | "expire_credentials" => format!("account {}", value::text(kind, "/user")),
         "quarantine_file" | "deny_path" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
         "isolate_host" => value::find(kind, "/scope/namespace/name")

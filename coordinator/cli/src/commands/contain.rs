@@ -79,6 +79,9 @@ enum What {
     /// End all that a local account runs; there is no way back
     #[command(after_help = "Example:\n  picket contain web-1 end-sessions ann")]
     EndSessions { user: String },
+    /// Take away what lets a local account in without its password: authorized keys and Kerberos tickets
+    #[command(after_help = "Example:\n  picket contain web-1 expire-credentials ann --lease 1d")]
+    ExpireCredentials { user: String },
     /// Drop what goes to or comes from an address, a network, or a port
     #[command(
         after_help = "Examples:\n  picket contain web-1 block-address 203.0.113.7 --lease 6h\n  picket contain web-1 block-address 203.0.113.0/24 --port 443\n  picket contain web-1 block-address --port 4444"
@@ -177,6 +180,7 @@ fn kinds(api: &Api, host: &str, what: &What) -> Result<Vec<ActionKind>, Failure>
         },
         What::DisableUnit { unit } => ActionKind::DisableUnit { unit: unit.clone() },
         What::DisableModule { module } => ActionKind::DisableModule { module: module.clone() },
+        What::ExpireCredentials { user } => ActionKind::ExpireCredentials { user: user.clone() },
         What::EndSessions { user } => ActionKind::EndSessions { user: user.clone() },
         What::RemoveLine { path, line, sha256 } => {
             ActionKind::RemoveLine { path: path.clone(), line: line.clone(), sha256: *sha256 }

@@ -72,6 +72,21 @@ fn accounts_come_back_first_isolation_last_and_what_is_the_incident_s_stays() {
     assert_eq!(said, [(back, 7), (back, 8), (back, 5), (last, 1), (stays, 6), (stays, 4), (stays, 2), (stays, 3)]);
 }
 
+#[test]
+fn a_module_may_be_loaded_again_unless_the_incident_loaded_it_and_credentials_stay_away() {
+    use ActionState::Applied;
+    let module = |name: &str| ActionKind::DisableModule { module: name.to_owned() };
+    let reports = [
+        report(1, module("loop"), Applied, 5),
+        report(2, module("nft_evil"), Applied, 5),
+        report(3, ActionKind::ExpireCredentials { user: "ann".to_owned() }, Applied, 5),
+    ];
+    let loaded = trace(Left::Module { name: "nft-evil".to_owned(), path: "/tmp/nft-evil.ko".to_owned() });
+    let plan = plan(&reports, &[loaded]);
+    let said: Vec<(Turn, u8)> = plan.iter().map(|one| (one.turn, one.report.action.id.as_bytes()[0])).collect();
+    assert_eq!(said, [(Turn::Back, 1), (Turn::Stays, 2), (Turn::Stays, 3)]);
+}
+
 fn step() -> RemedyStep {
     RemedyStep { host: HOST, kind: lock("eve"), why: String::new(), undoable: true, report: None }
 }

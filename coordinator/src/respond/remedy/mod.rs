@@ -29,7 +29,7 @@ enum Stage {
 const fn stage(kind: &ActionKind) -> Stage {
     match kind {
         ActionKind::DisableUnit { .. } | ActionKind::DisableModule { .. } => Stage::Starters,
-        ActionKind::LockAccount { .. } => Stage::Doors,
+        ActionKind::LockAccount { .. } | ActionKind::ExpireCredentials { .. } => Stage::Doors,
         ActionKind::EndSessions { .. } => Stage::Sessions,
         ActionKind::RemoveLine { .. } => Stage::Lines,
         ActionKind::QuarantineFile { .. } => Stage::Files,
