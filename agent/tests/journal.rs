@@ -19,11 +19,9 @@ fn cut_at_any_byte_it_keeps_every_whole_entry_and_goes_on() {
         } else {
             journal.append(&word).unwrap()
         }
-        ends.push(journal.length() as usize);
+        ends.push(std::fs::metadata(&path).unwrap().len() as usize);
     }
-    let mut whole = std::fs::read(&path).unwrap();
-    assert!(whole[ends[3]..].iter().all(|byte| *byte == 0) && whole.len() > ends[3], "the next finds its place ready");
-    whole.truncate(ends[3]);
+    let whole = std::fs::read(&path).unwrap();
     for cut in 0..=whole.len() {
         std::fs::write(&path, &whole[..cut]).unwrap();
         let (mut journal, kept) = Journal::open::<String>(&path).unwrap();
@@ -45,8 +43,7 @@ fn a_flipped_bit_costs_the_entry_it_hits_and_no_other() {
     for word in words {
         journal.append(&word).unwrap();
     }
-    let mut whole = std::fs::read(&path).unwrap();
-    whole.truncate(journal.length() as usize + 64);
+    let whole = std::fs::read(&path).unwrap();
     let entry = |at: usize| {
         words
             .iter()

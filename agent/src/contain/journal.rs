@@ -1,13 +1,9 @@
 //! Owns: the containment journal: framed, checksummed entries, on the disk before the act that they announce.
 //! Never: what an entry means, or guessing at what a torn tail might have said.
-//!
-//! Behind the last entry lie zeros, written and synced beforehand. An entry takes their place, and the disk has to take in its
-//! bytes and nothing else: neither a new length nor new blocks, for which a file system first writes out what others, such
-//! as the evidence of the act before, have under way.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -23,8 +19,6 @@ const MAX_JOURNAL: u64 = 64 * 1024 * 1024;
 
 /// Room on the disk that lies ready behind the last entry: some 4,000 of them.
 const ROOM: u64 = 4 * 1024 * 1024;
-/// Zeros behind the last entry: an hour's budget of acts, and more between two looks at it.
-const ZEROS: usize = 256 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -42,8 +36,6 @@ pub struct Journal {
     file: File,
     path: PathBuf,
     length: u64,
-    /// So far there are zeros.
-    zeros: u64,
     /// So far there is room on the disk.
     room: u64,
     /// Stretches between whole entries that the disk damaged.
@@ -57,14 +49,8 @@ impl Journal {
     /// announced only by a finished write, cannot have begun. What is damaged before that is left out and counted.
     pub fn open<T: DeserializeOwned>(path: &Path) -> Result<(Self, Vec<T>), JournalError> {
         let fail = |doing| move |source| JournalError::Io { doing, path: path.to_owned(), source };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(fail("open"))?;
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path).map_err(fail("open"))?;
         let size = file.metadata().map_err(fail("measure"))?.len();
         if size > MAX_JOURNAL {
             return Err(JournalError::Full {
@@ -89,9 +75,8 @@ impl Journal {
         file.set_len(length).and_then(|()| file.sync_all()).map_err(fail("cut the torn tail of"))?;
         let directory = path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))?;
-        let mut journal = Self { file, path: path.to_owned(), length, zeros: length, room: 0, damaged, behind: false };
+        let mut journal = Self { file, path: path.to_owned(), length, room: 0, damaged, behind: false };
         journal.keep_room();
-        journal.keep_zeros();
         Ok((journal, entries))
     }
 
@@ -109,11 +94,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes durable what was noted, and the next entries quick.
+    /// Makes durable what was noted.
     pub fn settle(&mut self) -> Result<(), JournalError> {
-        if self.zeros < self.length + ZEROS as u64 / 2 {
-            self.keep_zeros();
-        }
         if self.behind {
             let fail = |source| JournalError::Io { doing: "append to", path: self.path.clone(), source };
             self.file.sync_data().map_err(fail)?;
@@ -133,15 +115,14 @@ impl Journal {
         if full > MAX_JOURNAL {
             return Err(JournalError::Full { size: frame.len(), path: self.path.clone() });
         }
-        if let Err(source) = self.file.write_all_at(&frame, self.length).and_then(|()| sync(&mut self.file)) {
-            // Else it would count at the next start, though it was said that it does not.
+        if let Err(source) = self.file.write_all(&frame).and_then(|()| sync(&mut self.file)) {
+            // Else the next entry would stand behind a torn one and be lost with it.
             self.file.set_len(self.length).map_err(|source| fail(&self.path, source))?;
-            (self.room, self.zeros) = (0, self.length);
+            self.room = 0;
             self.keep_room();
             return Err(fail(&self.path, source));
         }
         self.length = full;
-        self.zeros = self.zeros.max(full);
         self.keep_room();
         Ok(())
     }
@@ -154,24 +135,13 @@ impl Journal {
         }
     }
 
-    /// Without them an entry only takes longer, and where the disk is full now it may not be at the next look.
-    fn keep_zeros(&mut self) {
-        let wanted = self.length + ZEROS as u64;
-        let missing = usize::try_from(wanted.saturating_sub(self.zeros)).unwrap_or(0);
-        let written = self.file.write_all_at(&vec![0; missing], self.zeros).and_then(|()| self.file.sync_data());
-        match written {
-            Ok(()) => self.zeros = wanted,
-            Err(error) => tracing::debug!(%error, "no room is made ready for the next acts"),
-        }
-    }
-
     /// In how many places entries were lost to damage, as it was opened.
     #[must_use]
     pub const fn damaged(&self) -> usize {
         self.damaged
     }
 
-    /// Bytes of all entries.
+    /// Bytes on the disk.
     #[must_use]
     pub const fn length(&self) -> u64 {
         self.length
@@ -186,21 +156,20 @@ impl Journal {
         for entry in entries {
             bytes.extend(framed(entry, &self.path)?);
         }
-        let file = OpenOptions::new()
+        let mut file = OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
             .mode(0o600)
             .open(&new)
             .map_err(fail.clone()("rewrite"))?;
-        file.write_all_at(&bytes, 0).and_then(|()| file.sync_all()).map_err(fail.clone()("rewrite"))?;
+        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fail.clone()("rewrite"))?;
         std::fs::rename(&new, &self.path).map_err(fail.clone()("put the new one in the place of"))?;
         // From here on the old file has no name any more: nothing may be appended to it.
-        self.file = OpenOptions::new().read(true).write(true).open(&self.path).map_err(fail.clone()("open"))?;
+        self.file = OpenOptions::new().read(true).append(true).open(&self.path).map_err(fail.clone()("open"))?;
         self.length = bytes.len() as u64;
-        (self.zeros, self.room, self.behind) = (self.length, 0, false);
+        (self.room, self.behind) = (0, false);
         self.keep_room();
-        self.keep_zeros();
         let directory = self.path.parent().unwrap_or(Path::new("."));
         File::open(directory).and_then(|d| d.sync_all()).map_err(fail("sync the directory of"))
     }
@@ -240,8 +209,7 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk::<4>()?;
     let (sum, rest) = rest.split_first_chunk::<8>()?;
     let length = u32::from_le_bytes(*length) as usize;
-    // Zeros are no entry.
-    if length == 0 || length > MAX_ENTRY {
+    if length > MAX_ENTRY {
         return None;
     }
     let (body, after) = rest.split_at_checked(length)?;

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use picket_agent::contain::journal::Journal;
 use picket_agent::contain::{ContainError, Containment, isolate_host};
 use picket_model::action::{ActionKind, ActionState, IsolationScope};
 use picket_model::process::ProcessKey;
@@ -257,8 +256,7 @@ fn the_journal_is_short_again_after_a_restart() {
     }
     let kept = apply(&mut containment, action(quarantine(&path, None), MINUTE_MS));
     drop(containment);
-    let journal = place.path("state/containment.journal");
-    let length = || Journal::open::<serde_json::Value>(&journal).unwrap().0.length();
+    let length = || fs::metadata(place.path("state/containment.journal")).unwrap().len();
     let before = length();
     let (containment, _) = place.open();
     // Four words were written of each action; one of each is left.
