@@ -2,7 +2,7 @@
 //! Never: system calls.
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
 
 use std::sync::Arc;
 

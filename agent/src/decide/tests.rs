@@ -20,7 +20,7 @@ const KEY: ProcessKey = ProcessKey { boot: 1, pid: 4242, start_ticks: 7 };
 
 /// A host that knows no process; what of it is the system's can be chosen.
 #[derive(Default)]
-struct Host {
+pub struct Host {
     foreign_view: bool,
     gone: bool,
     system_content: bool,

@@ -2,39 +2,13 @@
 //! Never: a real wait, or an act.
 
 use std::path::Path;
-use std::sync::Arc;
 
-use picket_model::{Process, Sha256};
 use picket_policy::{Authority, Bundle, Stage, keys, verify};
 use proptest::prelude::*;
 
 use super::*;
-use crate::procfs::View;
+use crate::decide::tests::Host;
 use crate::sys::clock::WallOffset;
-
-struct Host;
-
-impl Surroundings for Host {
-    fn process(&self, _: &ProcessKey) -> Option<Arc<Process>> {
-        None
-    }
-
-    fn running(&self, _: u32) -> Option<Arc<Process>> {
-        None
-    }
-
-    fn view(&self, _: &ProcessKey) -> View {
-        View::Own
-    }
-
-    fn is_system_content(&self, _: &Sha256, _: Option<&Process>) -> bool {
-        false
-    }
-
-    fn account_guard(&self, _: &str) -> Option<&'static str> {
-        None
-    }
-}
 
 const STAGES: [(&str, u64); 3] = [("the night shift", 60_000), ("the day shift", 120_000), ("the head", 30_000)];
 
@@ -89,7 +63,7 @@ impl Story {
     /// What is done at this time after the question; somebody sets the host's clock meanwhile.
     fn at(&mut self, ms: u64) -> Vec<Unanswered> {
         let moment = Moment { wall: Timestamp(ms * 7_919), steady: self.start.plus_millis(ms) };
-        self.questions.go_on(&mut self.decide, &Host, moment)
+        self.questions.go_on(&mut self.decide, &Host::default(), moment)
     }
 
     fn told(&mut self, ms: u64) -> ActionReport {
