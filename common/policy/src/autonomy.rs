@@ -3,6 +3,7 @@
 
 mod escalation;
 mod text;
+mod waiting;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use crate::hostnames::{self, is_named};
 use crate::limits;
 
 pub use escalation::{Escalation, Stage, Then};
+pub use waiting::{Due, QUESTION_OPEN_MS, Waiting};
 
 /// Tiers of hosts; people tell few apart.
 const TIERS_MAX: usize = 16;

@@ -28,7 +28,7 @@ pub mod signed;
 pub mod windows;
 
 pub use audit::{AuditError, Entry, Export, Head, SignedHead, verify_log};
-pub use autonomy::{Autonomy, Escalation, Level, Stage, Then, Tier};
+pub use autonomy::{Autonomy, Due, Escalation, Level, QUESTION_OPEN_MS, Stage, Then, Tier, Waiting};
 pub use bundle::{Bundle, Conservative, IndicatorTexts, Isolation, ListRef, Protected, RuleText};
 pub use cedar::{FACTS, SCHEMA, Written, written};
 pub use envelope::{Verified, accept, signed_version, verify};

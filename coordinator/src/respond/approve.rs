@@ -2,10 +2,9 @@
 //! Never: who is signed in; the API says that.
 
 use picket_model::{Action, ActionId, Command, CommandKind, Principal, Timestamp};
+use picket_policy::QUESTION_OPEN_MS;
 use thiserror::Error;
 
-/// How long a question stays open: a night shift hands over within a day, and the target is another by then.
-pub const QUESTION_OPEN_MS: u64 = 24 * 3_600_000;
 /// How long the order that follows an answer may travel: older ones hit something else.
 pub const ORDER_VALID_MS: u64 = 5 * 60_000;
 

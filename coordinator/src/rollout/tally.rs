@@ -24,8 +24,8 @@ pub fn told(record: &Record) -> Option<Told> {
         Record::Action { report } => {
             let is_first = match report.state {
                 ActionState::Applied | ActionState::Failed => true,
-                // The same question, asked of whoever is next.
-                ActionState::Asked => report.asked().is_none_or(|(asked, _)| asked.stage <= 1),
+                // Asked of whoever is next, or of nobody any more, it is the same question.
+                ActionState::Asked => report.is_new_question(),
                 _ => false,
             };
             let is_own = report.action.reason.principal == Principal::Agent;

@@ -221,8 +221,13 @@ fn a_refusal_counts_against_the_bundle_that_it_names() {
 
 #[test]
 fn a_question_that_is_handed_on_counts_once() {
+    // Stage 3 of 2: nobody answered.
     let told_at = |stage: u32| {
-        let asked = Asked { stage, stages: 2, within_s: 60, who: "somebody".into() };
+        let mut decided_by = vec!["autonomy.all.approve".to_owned()];
+        decided_by.extend((1..stage).map(|_| Asked::gone_by("somebody", 60)));
+        if stage <= 2 {
+            decided_by.push(Asked { stage, stages: 2, within_s: 60, who: "somebody".into() }.to_string());
+        }
         let reason = Reason {
             principal: Principal::Agent,
             detection: None,
@@ -240,14 +245,14 @@ fn a_question_that_is_handed_on_counts_once() {
             state: ActionState::Asked,
             verdict: VerdictKind::Ask,
             bundle: CANDIDATE,
-            decided_by: vec!["autonomy.all.approve".into(), asked.to_string()],
+            decided_by,
             time: BEGUN,
             latency_us: 0,
             detail: String::new(),
         };
         told(&Record::Action { report })
     };
-    assert_eq!((told_at(1), told_at(2)), (Some(Told::Action(CANDIDATE)), None));
+    assert_eq!((told_at(1), told_at(2), told_at(3)), (Some(Told::Action(CANDIDATE)), None, None));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use picket_model::{Action, ActionId, ActionReport, ActionState, Asked, FileId, Principal, Timestamp};
-use picket_policy::{Authorized, Escalation, Grounds, Judgement, Level, Moment, Then};
+use picket_model::{Action, ActionId, ActionReport, ActionState, FileId, Principal, Timestamp};
+use picket_policy::{Authorized, Due, Escalation, Grounds, Judgement, Level, Moment, Then, Waiting};
 use serde::{Deserialize, Serialize};
 
 use super::{Around, Engine, Trigger, stated};
@@ -19,26 +19,17 @@ use crate::whole;
 /// Questions that may wait for a person at once; more are asked but can only be refused at the coordinator.
 const ASKED_MAX: usize = 1024;
 
-/// As long as the coordinator takes an answer.
-const OPEN_MS_MAX: u64 = 24 * 3_600_000;
 /// All of them together: some KiB each.
 const BYTES_MAX: u64 = 16 << 20;
 const FILE: &str = "questions";
 
 /// A question, with the very file that is meant.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Question {
     action: Action,
     file: Option<FileId>,
-    /// By the steady date.
-    asked: Timestamp,
-    /// When the time of each earlier stage was found to be over, by the same date: that of the next began then. Where the
-    /// agent was not there to ask them, people have their time all the same.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    passed: Vec<Timestamp>,
-    /// Taken out once it has been gone by.
-    escalation: Option<Escalation>,
+    #[serde(flatten)]
+    waiting: Waiting,
     grounds: Grounds,
 }
 
@@ -49,73 +40,12 @@ enum Unanswered {
     OutOfScope(Action, Grounds),
 }
 
-enum Due {
-    NextStage,
-    /// The last one on the path has let it go by.
-    End(Escalation),
-}
-
 impl Question {
-    fn is_over(&self, now: Timestamp) -> bool {
-        let began = self.passed.last().copied().unwrap_or(self.asked);
-        let stage = self.escalation.as_ref().and_then(|path| path.stages().nth(self.passed.len()));
-        stage.is_some_and(|(_, within_ms)| now.millis_since(began) >= within_ms)
-    }
-
-    /// None where it goes on waiting; each due comes once.
-    fn due(&mut self, now: Timestamp) -> Option<Due> {
-        if !self.is_over(now) {
-            return None;
-        }
-        let path = self.escalation.as_ref()?;
-        if self.passed.len() < path.then_ask.len() {
-            self.passed.push(now);
-            return Some(Due::NextStage);
-        }
-        if path.then == Then::Wait {
-            return None;
-        }
-        self.escalation.take().map(Due::End)
-    }
-
     /// As it is told whenever somebody is asked.
     fn stated(&self, now: Moment) -> ActionReport {
         let mut grounds = self.grounds.clone();
-        let detail = match &self.escalation {
-            None => "waits for a person".to_owned(),
-            Some(path) => {
-                grounds.decided_by.extend(gone_by(path, self.passed.len()));
-                grounds.decided_by.extend(asked_now(path, self.passed.len()).map(|asked| asked.to_string()));
-                waits(path, self.passed.len(), now.wall)
-            }
-        };
-        stated(self.action.clone(), ActionState::Asked, grounds, detail)
-    }
-}
-
-/// Which stages have let it go by, in the words of the record.
-fn gone_by(path: &Escalation, stages: usize) -> impl Iterator<Item = String> {
-    path.stages()
-        .take(stages)
-        .map(|(ask, within_ms)| format!("escalation: {ask} did not answer within {} s", within_ms / 1000))
-}
-
-fn asked_now(path: &Escalation, passed: usize) -> Option<Asked> {
-    let (who, within_ms) = path.stages().nth(passed)?;
-    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-    let (stage, stages) = (number(passed + 1), number(1 + path.then_ask.len()));
-    Some(Asked { stage, stages, within_s: within_ms / 1000, who: who.to_owned() })
-}
-
-fn waits(path: &Escalation, passed: usize, now: Timestamp) -> String {
-    let mut stages = path.stages().skip(passed);
-    let Some((ask, within_ms)) = stages.next() else { return "waits for a person".to_owned() };
-    let until = now.plus_millis(within_ms);
-    match (stages.next(), path.then) {
-        (Some((next, _)), _) => format!("waits for {ask} until {until}; then {next} is asked"),
-        (None, Then::Wait) => format!("waits for {ask}, who should answer before {until}"),
-        (None, Then::Act) => format!("waits for {ask} until {until}; then it is done"),
-        (None, Then::Drop) => format!("waits for {ask} until {until}; then it is given up"),
+        grounds.decided_by.extend(self.waiting.decided_by());
+        stated(self.action.clone(), ActionState::Asked, grounds, self.waiting.said(now.wall))
     }
 }
 
@@ -141,9 +71,7 @@ impl Questions {
         };
         kept.truncate(ASKED_MAX);
         for question in &mut kept {
-            for time in std::iter::once(&mut question.asked).chain(&mut question.passed) {
-                *time = time.moved(clock.moved_ns());
-            }
+            question.waiting.move_by(clock.moved_ns());
         }
         let open = kept.into_iter().map(|question| (question.action.id, question)).collect();
         let mut questions = Self { path, open, is_changed: clock.moved_ns() != 0 };
@@ -165,7 +93,7 @@ impl Questions {
 
     fn forget_old(&mut self, now: Timestamp) {
         let before = self.open.len();
-        self.open.retain(|_, question| now.millis_since(question.asked) < OPEN_MS_MAX);
+        self.open.retain(|_, question| question.waiting.is_open(now));
         self.is_changed |= self.open.len() != before;
     }
 
@@ -178,8 +106,8 @@ impl Questions {
 
     /// It is told whether or not there is room for it.
     fn put(&mut self, action: Action, file: Option<FileId>, grounds: Grounds, asked: Moment) -> ActionReport {
-        let escalation = grounds.escalation.clone();
-        let question = Question { action, file, asked: asked.steady, passed: Vec::new(), escalation, grounds };
+        let waiting = Waiting::new(grounds.escalation.clone(), asked.steady);
+        let question = Question { action, file, waiting, grounds };
         let report = question.stated(asked);
         if self.open.len() >= ASKED_MAX {
             self.forget_old(asked.steady);
@@ -193,7 +121,7 @@ impl Questions {
 
     /// Those for which somebody's time is over.
     fn overdue(&mut self, now: Timestamp) -> Vec<(ActionId, Due)> {
-        let of = |(id, question): (&ActionId, &mut Question)| Some((*id, question.due(now)?));
+        let of = |(id, question): (&ActionId, &mut Question)| Some((*id, question.waiting.due(now)?));
         let due: Vec<_> = self.open.iter_mut().filter_map(of).collect();
         self.is_changed |= !due.is_empty();
         due
@@ -218,23 +146,29 @@ impl Questions {
         around: &dyn Surroundings,
         now: Moment,
     ) -> Option<Unanswered> {
-        let Question { action, mut grounds, asked, .. } = self.open.get(&id)?.clone();
-        let words = gone_by(path, usize::MAX);
-        let nobody = format!("nobody answered within {} s", path.total_ms() / 1000);
-        if path.then == Then::Drop {
-            self.take(id);
-            grounds.decided_by.extend(words);
-            let detail = format!("given up: {nobody}");
-            return Some(Unanswered::Told(stated(action, ActionState::Refused, grounds, detail)));
+        let Question { action, mut grounds, waiting, .. } = self.open.get(&id)?.clone();
+        let words = path.gone_by();
+        match path.then {
+            Then::Act => {}
+            Then::Wait => {
+                grounds.decided_by.extend(words);
+                let detail = waiting.stays_open(path, now);
+                return Some(Unanswered::Told(stated(action, ActionState::Asked, grounds, detail)));
+            }
+            Then::Drop => {
+                self.take(id);
+                grounds.decided_by.extend(words);
+                return Some(Unanswered::Told(stated(action, ActionState::Refused, grounds, path.given_up())));
+            }
         }
-        Some(match decide.on_silence(action, now.steady.millis_since(asked), around, now)? {
+        let waited_ms = now.steady.millis_since(waiting.asked);
+        Some(match decide.on_silence(action, waited_ms, around, now)? {
             Judgement::ActNow(action, mut grounds) => {
                 grounds.decided_by.extend(words);
                 Unanswered::Act(action, grounds)
             }
             Judgement::Ask(action, mut grounds) => {
-                let by = grounds.decided_by.join(", ");
-                let detail = format!("waits for a person: {nobody}, and policy does not let the host act ({by})");
+                let detail = path.not_done("the host act", &grounds.decided_by);
                 grounds.decided_by.extend(words);
                 Unanswered::Told(stated(action, ActionState::Asked, grounds, detail))
             }

@@ -1,11 +1,11 @@
 //! Owns: the path of a question: who is asked, for how long, who after that, and what becomes of it when nobody answers.
-//! Never: keeping the time; the host that asks does.
+//! Never: keeping the time; whoever asks does.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::field;
+use super::{QUESTION_OPEN_MS, field};
 use crate::error::BundleError;
 use crate::limits;
 
@@ -13,8 +13,8 @@ use crate::limits;
 const ASKED_BYTES_MAX: usize = 200;
 /// Nobody reads what is asked and answers it in less.
 const WITHIN_MS_MIN: u64 = 10_000;
-/// All stages together: the coordinator keeps a question open for a day.
-const PATH_MS_MAX: u64 = 24 * 3_600_000;
+/// All stages together: afterwards nobody's answer counts.
+const PATH_MS_MAX: u64 = QUESTION_OPEN_MS;
 /// Rotas of real teams have two or three; a question that eight have left alone is nobody's.
 const STAGES_MAX: usize = 8;
 
@@ -24,9 +24,9 @@ const STAGES_MAX: usize = 8;
 pub enum Then {
     /// It stays open, for a day.
     Wait,
-    /// The host does it.
+    /// It is done.
     Act,
-    /// The host gives it up.
+    /// It is given up.
     Drop,
 }
 

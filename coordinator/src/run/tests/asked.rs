@@ -40,6 +40,14 @@ fn a_question_names_whose_turn_it_is_and_whoever_answers_at_any_stage_counts() {
     let shown = shown(&world);
     assert_eq!((&shown["who"], &shown["stage"], &shown["stages"]), (&"the day shift".into(), &2.into(), &2.into()));
     assert_eq!(world.lines("asked").len(), 2, "each turn is on record");
+    // Nobody answered, and the host says that it stays open.
+    let mut report = report(ONE, ActionState::Asked, first.plus_millis(1_800_000));
+    report.decided_by = vec![Asked::gone_by("the night shift", 900), Asked::gone_by("the day shift", 900)];
+    report.detail = "nobody answered within 1800 s; the question stays open until tomorrow".into();
+    world.tell(ONE, &[Record::Action { report: report.clone() }]);
+    world.settle();
+    assert!(self::shown(&world).is_null(), "it is nobody's turn");
+    assert_eq!(world.action(ACTION).unwrap().detail, report.detail);
 
     let answer = world.desk.order_approve("ada", ACTION, "").unwrap();
     assert!(answer["asks"].is_null(), "{answer}");

@@ -1,4 +1,5 @@
 use picket_model::{ActionKind, BundleVersion, HostId, ProcessKey, Reason, VerdictKind};
+use picket_policy::QUESTION_OPEN_MS;
 
 use super::*;
 use crate::run::clock::HostClock;
@@ -81,7 +82,7 @@ fn old_questions_make_room_and_damage_forgets_them_all() {
     }
     questions.put(action(200), None, grounds(), asked.into());
     assert!(questions.take(action(200).id).is_none(), "there is no room");
-    questions.put(action(200), None, grounds(), asked.plus_millis(OPEN_MS_MAX).into());
+    questions.put(action(200), None, grounds(), asked.plus_millis(QUESTION_OPEN_MS).into());
     assert_eq!(questions.open.len(), 1, "a day later nobody takes an answer to the others");
     questions.keep();
     std::fs::write(dir.path().join(FILE), "[{").unwrap();

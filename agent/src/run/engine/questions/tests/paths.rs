@@ -134,11 +134,19 @@ fn a_question_goes_from_one_to_the_next_and_is_then_given_up() {
 }
 
 #[test]
-fn a_question_goes_from_one_to_the_next_and_then_stays_open() {
+fn a_question_goes_from_one_to_the_next_and_then_stays_open_which_is_said_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut story = Story::asked(dir.path(), &path(&STAGES, Then::Wait));
     to_the_last(&mut story);
-    assert!(story.at(210_000).is_empty() && story.at(20 * 3_600_000).is_empty());
+    let end = story.told(210_000);
+    assert_eq!((end.state, end.asked()), (ActionState::Asked, None));
+    assert!(end.decided_by.ends_with(&GONE_BY.map(str::to_owned)), "{:?}", end.decided_by);
+    // A day from when it was first asked, by the host's own clock.
+    let open_until = Timestamp(210_000 * 7_919).plus_millis(24 * 3_600_000 - 210_000);
+    assert_eq!(end.detail, format!("nobody answered within 210 s; the question stays open until {open_until}"));
+    story.questions.keep();
+    story.questions = Questions::recall(dir.path(), &HostClock::open(dir.path()));
+    assert!(story.at(210_001).is_empty() && story.at(20 * 3_600_000).is_empty());
     assert!(story.questions.take(story.first.action.id).is_some(), "the last one may still answer");
 }
 
@@ -180,9 +188,9 @@ fn stages_move_along_when_the_host_starts_by_another_date() {
     clock.look(begun.set(by_ns)).unwrap();
     let clock = HostClock::open_at(dir.path(), 2, begun.set(by_ns));
     let after = Questions::recall(dir.path(), &clock).open;
-    for (id, Question { asked, passed, .. }) in before {
-        assert_eq!(after[&id].asked, asked.moved(clock.moved_ns()));
-        assert_eq!(after[&id].passed, [passed[0].moved(clock.moved_ns())]);
+    for (id, Question { waiting: Waiting { asked, passed, .. }, .. }) in before {
+        assert_eq!(after[&id].waiting.asked, asked.moved(clock.moved_ns()));
+        assert_eq!(after[&id].waiting.passed, [passed[0].moved(clock.moved_ns())]);
     }
 }
 
