@@ -15,6 +15,7 @@ mod look;
 mod on_watch;
 mod orders;
 mod pending;
+mod questions;
 mod quorum;
 mod recovery;
 mod remedy;

@@ -1,4 +1,4 @@
-//! Owns: what no record tells: silence, heartbeats, losses, orders without an answer, what is old enough to go.
+//! Owns: what no record tells: silence, heartbeats, losses, orders and questions without an answer, what is old enough to go.
 //! Never: waiting for news to look.
 
 use std::time::{Duration, Instant};
@@ -46,6 +46,7 @@ impl Work {
             self.pending.line(Line::new(format!("host {host}"), "reports counted", "", detail));
         }
         self.end_watches()?;
+        self.todo.extend(self.overdue(now()));
         self.orders()?;
         self.desk.judge_rollout(self.worked()?)?;
         if self.tidied.is_none_or(|at| at.elapsed() >= TIDY_EVERY) {

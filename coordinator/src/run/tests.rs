@@ -3,6 +3,7 @@
 
 mod asked;
 mod groups;
+mod questions;
 mod races;
 mod recovery;
 mod spent;

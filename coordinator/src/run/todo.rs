@@ -2,14 +2,15 @@
 //! Never: half of it: reading may fail, and comes before the first change.
 
 use picket_model::{
-    Action, ActionReport, ActionState, BundleVersion, CommandKind, Detection, HostId, IncidentId, IncidentStatus,
-    Record, Timestamp, VerdictKind,
+    Action, ActionId, ActionReport, ActionState, CommandKind, Detection, HostId, IncidentId, IncidentStatus, Record,
+    Timestamp,
 };
 use picket_policy::GroupBudget;
 
 use super::case::case;
 use super::desk::now;
 use super::orders;
+use super::questions::Because;
 use super::rows::{self, CommandRow};
 use super::work::Work;
 use crate::api::Refused;
@@ -39,13 +40,18 @@ pub enum Todo {
     Found(Box<Detection>),
     Order(Action),
     Question(Withheld),
+    /// Somebody has let a question of the coordinator's go by.
+    Overdue {
+        id: ActionId,
+        at: Timestamp,
+    },
     Outcome(Outcome),
     /// An order that ran out before anybody answered it.
     Expired(CommandRow),
     Close(IncidentId),
 }
 
-type Follows = Result<Vec<Todo>, Refused>;
+pub(super) type Follows = Result<Vec<Todo>, Refused>;
 
 impl Work {
     pub(super) fn take(&mut self, todo: &Todo) -> Follows {
@@ -56,6 +62,7 @@ impl Work {
             Todo::Found(detection) => self.tell(detection),
             Todo::Order(action) => self.order(action),
             Todo::Question(withheld) => self.question(withheld),
+            Todo::Overdue { id, at } => self.go_on(*id, *at),
             Todo::Outcome(outcome) => self.outcome(outcome),
             Todo::Expired(row) => self.expired(row),
             Todo::Close(id) => self.close(*id),
@@ -128,16 +135,22 @@ impl Work {
         if self.is_known(action)? {
             return Ok(Vec::new());
         }
-        if let Err(group) = self.pay_for_group(action) {
-            let detail = format!("the budget of the group {group} is used up; waits for a person");
-            return self.ask(action, detail, format!("budget: the group {group}"));
+        if let Err(group) = self.pay_for_group(action, now()) {
+            return self.ask(action, None, Because::group(&group));
         }
+        self.give(action, Vec::new())?;
+        Ok(Vec::new())
+    }
+
+    /// The order for the host.
+    pub(super) fn give(&mut self, action: &Action, decided_by: Vec<String>) -> Result<(), Refused> {
         let (report, command) = (self.desk.planned(action.clone()), self.desk.act(action));
+        let report = ActionReport { decided_by, ..report };
         self.pending.line(orders::line("coordinator", action));
         self.pending.put(rows::put_action(&report, report.time)?);
         self.pending.order(command)?;
         self.verifier.ordered(action, now());
-        Ok(Vec::new())
+        Ok(())
     }
 
     /// The evidence of one host has set off as much as it may for this hour: a person decides about the rest.
@@ -145,13 +158,12 @@ impl Work {
         if self.is_known(action)? {
             return Ok(Vec::new());
         }
-        let detail = format!("the budget of {} is used up; waits for a person", self.desk.hostname(*trigger));
-        self.ask(action, detail, "budget: the triggering host".into())
+        self.ask(action, Some(*trigger), Because::trigger(&self.desk.hostname(*trigger)))
     }
 
     /// The error names the group that has had as many acts of the kind as its budget allows. By another name a host stays
     /// of the group that it was enrolled into.
-    fn pay_for_group(&mut self, action: &Action) -> Result<(), String> {
+    pub(super) fn pay_for_group(&mut self, action: &Action, at: Timestamp) -> Result<(), String> {
         let Some(policy) = self.desk.policy() else { return Ok(()) };
         let (host, word) = (action.host, action.kind.word());
         let enrolled = identity::host(&*self.desk.state, host).ok().flatten().map(|row| row.facts.hostname);
@@ -160,24 +172,7 @@ impl Work {
         let of_host = policy.verified.bundle.group_budgets.iter().filter(is_held);
         let bounds: Vec<Bound<'_>> =
             of_host.filter_map(|group| Some(Bound { group: &group.name, limit: *group.budgets.get(word)? })).collect();
-        self.groups.pay(&bounds, word, action.id, now()).map_err(str::to_owned)
-    }
-
-    fn ask(&mut self, action: &Action, detail: String, decided_by: String) -> Follows {
-        let said = format!("{}: {detail}", action.kind);
-        let report = ActionReport {
-            action: action.clone(),
-            state: ActionState::Asked,
-            verdict: VerdictKind::Ask,
-            bundle: self.desk.policy().map_or(BundleVersion(0), |policy| policy.verified.bundle.version),
-            decided_by: vec![decided_by],
-            time: now(),
-            latency_us: 0,
-            detail,
-        };
-        self.pending.put(rows::put_action(&report, report.time)?);
-        self.pending.line(Line::new("coordinator", "asked", action.id.to_string(), said));
-        Ok(Vec::new())
+        self.groups.pay(&bounds, word, action.id, at).map_err(str::to_owned)
     }
 
     /// What turned out not to hold stands as failed and waits for a person.

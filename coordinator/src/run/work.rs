@@ -11,6 +11,7 @@ use super::chatter::Chatter;
 use super::desk::{Desk, PLACE, now, unpoisoned};
 use super::on_watch::Watches;
 use super::pending::Pending;
+use super::questions::Questions;
 use super::rows;
 use super::spent;
 use super::todo::Todo;
@@ -35,6 +36,7 @@ pub struct Work {
     pub(super) estate: Estate,
     pub(super) ledger: Ledger,
     pub(super) groups: Groups,
+    pub(super) questions: Questions,
     pub(super) verifier: Verifier,
     pub(super) chatter: Chatter,
     pub(super) pending: Pending,
@@ -72,11 +74,13 @@ impl Work {
         }
         let whole = WholeEstate::open(&*desk.state)?;
         let (ledger, groups) = spent::recall(&*desk.state, now())?;
+        let questions = Questions::recall(&*desk.state, now())?;
         Ok(Self {
             desk,
             estate: Estate::new(Limits::default()),
             ledger,
             groups,
+            questions,
             verifier: Verifier::default(),
             chatter: Chatter::default(),
             pending: Pending::default(),

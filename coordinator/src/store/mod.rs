@@ -114,10 +114,12 @@ pub enum Table {
     Recoveries,
     /// What was spent of the coordinator's budgets within the hour.
     Spent,
+    /// What the coordinator itself asks people, and how far each question has come on its path.
+    Questions,
 }
 
 impl Table {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Hosts,
         Self::Incidents,
         Self::Actions,
@@ -133,6 +135,7 @@ impl Table {
         Self::Coverage,
         Self::Recoveries,
         Self::Spent,
+        Self::Questions,
     ];
 }
 

@@ -140,5 +140,6 @@ const fn definition(table: Table) -> Definition {
         Table::Coverage => "coverage",
         Table::Recoveries => "recoveries",
         Table::Spent => "spent",
+        Table::Questions => "questions",
     })
 }

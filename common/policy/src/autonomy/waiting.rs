@@ -49,7 +49,9 @@ impl Waiting {
         }
     }
 
-    fn is_over(&self, now: Timestamp) -> bool {
+    /// Whether the time of whoever is asked now is over.
+    #[must_use]
+    pub fn is_over(&self, now: Timestamp) -> bool {
         let began = self.passed.last().copied().unwrap_or(self.asked);
         let stage = self.escalation.as_ref().and_then(|path| path.stages().nth(self.passed.len()));
         stage.is_some_and(|(_, within_ms)| now.millis_since(began) >= within_ms)
