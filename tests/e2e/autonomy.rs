@@ -143,6 +143,41 @@ fn a_question_is_handed_on_over_a_restart_and_an_answer_in_the_second_stage_coun
 }
 
 #[test]
+fn what_is_done_and_escalated_names_whose_turn_it_is_to_look_until_somebody_has() {
+    if !is_root() {
+        return println!("skipped: the agent needs root");
+    }
+    let marker = format!("picket-e2e-look-{}", std::process::id());
+    let mut estate = Estate::start().unwrap();
+    estate.enrol().unwrap();
+    estate.start_agent().unwrap();
+    let path = "[[autonomy.tiers]]\nname = \"all\"\nlevels = { default = \"act_and_escalate\" }\n\
+                escalation = { ask = \"the night shift\", within_ms = 10_000, then = \"wait\", then_ask = [\n\
+                { ask = \"the day shift\", within_ms = 3_600_000 } ] }\n";
+    under(&estate, &marker, 2, path);
+    let mut victim = Victim::start(&marker).unwrap();
+    assert!(victim.is_killed(), "{}", estate.logs());
+    let of_victim = kills(&victim);
+    let second = estate
+        .wait("the day shift is to look", |estate| {
+            let asks = estate.json(&["actions", "--asks"]).ok()?;
+            asks.as_array()?
+                .iter()
+                .find(|one| of_victim(&one["kind"]) && one["asks"]["who"] == "the day shift")
+                .cloned()
+        })
+        .unwrap();
+    assert_eq!((&second["state"], &second["asks"]["to"]), (&"applied".into(), &"look".into()), "{second}");
+    let listed = estate.picket(&["actions", "--asks"]).unwrap();
+    assert!(listed.contains("the day shift (2 of 2) looks until "), "{listed}");
+    let said = estate.picket(&["acknowledge", second["id"].as_str().unwrap(), "--note", "right so"]).unwrap();
+    assert!(said.starts_with("acknowledged "), "{said}");
+    assert_eq!(estate.json(&["actions", "--asks"]).unwrap(), Value::Array(Vec::new()));
+    let seen = action(&estate, "applied", kills(&victim));
+    assert_eq!((&seen["id"], &seen["acknowledged"]["note"]), (&second["id"], &"right so".into()), "{seen}");
+}
+
+#[test]
 fn a_hosts_tier_says_how_far_each_action_goes() {
     if !is_root() {
         return println!("skipped: the agent needs root");

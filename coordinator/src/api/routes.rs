@@ -76,6 +76,12 @@ pub fn routes() -> Router<Arc<dyn Service>> {
             }),
         )
         .route(
+            "/v1/actions/{id}/acknowledge",
+            post(|s: Svc, who: Who, id: Id, body: Body<Note>| {
+                noted(s, who, id, body, |s, who, id: ActionId, note| s.acknowledge(who, id, note))
+            }),
+        )
+        .route(
             "/v1/actions/{id}/undo",
             post(|s: Svc, who: Who, id: Id, body: Body<Note>| {
                 noted(s, who, id, body, |s, who, id: ActionId, note| s.undo(who, id, note))

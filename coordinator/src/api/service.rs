@@ -55,6 +55,9 @@ pub struct Filter {
     pub fields: Option<String>,
     #[serde(default)]
     pub state: Option<String>,
+    /// Only actions that it is somebody's turn to answer or to look at.
+    #[serde(default)]
+    pub asks: bool,
     /// Nanoseconds since 1970.
     #[serde(default)]
     pub since: Option<u64>,
@@ -197,6 +200,7 @@ pub trait Service: Send + Sync {
 
     fn approve(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn deny(&self, who: &str, id: ActionId, note: &str) -> Answer;
+    fn acknowledge(&self, who: &str, id: ActionId, note: &str) -> Answer;
     fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer;
     fn recover(&self, who: &str, id: IncidentId, request: &RecoverRequest) -> Answer;
     fn remediate(&self, who: &str, id: IncidentId, request: &RemedyRequest) -> Answer;

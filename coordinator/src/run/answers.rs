@@ -3,13 +3,13 @@
 
 use std::collections::HashSet;
 
-use picket_model::{ActionReport, Detection, DetectionId, Event, HostId, IncidentId, Record, Timestamp};
+use picket_model::{ActionReport, Asked, Detection, DetectionId, Event, HostId, IncidentId, Record, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::desk::{Desk, now};
 use super::fields::Fields;
-use super::rows::{self, ActionRow, StatusRow};
+use super::rows::{self, Acknowledged, ActionRow, StatusRow};
 use super::whole_estate::{is_own, speaks_of};
 use crate::api::{Answer, Filter, Refused};
 use crate::identity::{self, HostRow};
@@ -239,6 +239,7 @@ impl Desk {
             if filter.host.is_none_or(|host| host == report.action.host)
                 && filter.state.as_deref().is_none_or(|state| state.is_empty() || state == report.state.word())
                 && filter.since.is_none_or(|since| report.time.0 >= since)
+                && (!filter.asks || !self.turn(&report).0.is_null())
             {
                 reports.push(report);
             }
@@ -258,11 +259,28 @@ impl Desk {
             }
         }
         map.insert("hostname".into(), json!(self.hostname(report.action.host)));
-        let asks = report.asked().map(
-            |(asked, until)| json!({"who": asked.who, "until": until, "stage": asked.stage, "stages": asked.stages}),
-        );
-        map.insert("asks".into(), json!(asks));
+        let (asks, acknowledged) = self.turn(report);
+        map.insert("asks".into(), asks);
+        map.insert("acknowledged".into(), json!(acknowledged));
         Value::Object(map)
+    }
+
+    /// Whose turn it is, to answer a question or to look at what was done until somebody has; and who has.
+    fn turn(&self, report: &ActionReport) -> (Value, Option<Acknowledged>) {
+        let say = |to: &str, (asked, until): (Asked, Timestamp)| json!({"to": to, "who": asked.who, "until": until, "stage": asked.stage, "stages": asked.stages});
+        if !report.is_looked_at() {
+            return (report.asked().map_or(Value::Null, |turn| say("answer", turn)), None);
+        }
+        let id = report.action.id;
+        let acknowledged = rows::acknowledged(&*self.state, id).unwrap_or_else(|error| {
+            tracing::error!(%error, action = %id, "who has looked at it cannot be read");
+            None
+        });
+        // People have their time from when they could see it.
+        let known = rows::action(&*self.state, id).ok().flatten().map(|row| row.received);
+        let since = known.filter(|received| *received != Timestamp::default()).unwrap_or(report.time);
+        let turn = report.looker(since, now()).filter(|_| acknowledged.is_none());
+        (turn.map_or(Value::Null, |turn| say("look", turn)), acknowledged)
     }
 
     pub fn say_policy(&self) -> Answer {

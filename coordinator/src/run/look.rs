@@ -121,6 +121,7 @@ impl Work {
         }
         for id in actions {
             self.pending.put(rows::drop_row(Table::Actions, id.as_bytes()));
+            self.pending.put(rows::drop_row(Table::Acknowledged, id.as_bytes()));
         }
         for key in detections {
             self.pending.put(rows::drop_row(Table::Detections, &key));

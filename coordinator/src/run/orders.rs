@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::desk::{Desk, Policy, now, unpoisoned};
 use super::lists::Taken;
-use super::rows::{self, ActionRow, CommandRow};
+use super::rows::{self, Acknowledged, ActionRow, CommandRow};
 use crate::api::{Answer, ContainRequest, IsolateRequest, Refused, ScanRequest, Status};
 use crate::audit::Line;
 use crate::identity;
@@ -85,6 +85,26 @@ impl Desk {
 
     pub fn order_deny(&self, who: &str, id: ActionId, note: &str) -> Answer {
         self.answer(who, id, YesNo::No, note)
+    }
+
+    /// A person has looked at what was done; nobody else is asked to. It changes nothing on the host.
+    pub fn order_acknowledge(&self, who: &str, id: ActionId, note: &str) -> Answer {
+        let _one = unpoisoned(&self.answering);
+        let report = self.known(id)?.report;
+        let hint = "`picket actions --asks` lists what somebody should look at";
+        if let Some(Acknowledged { by, at, .. }) = rows::acknowledged(&*self.state, id)? {
+            let message = format!("action {id} was already acknowledged by {by} at {at}");
+            return Err(Refused::new(Status::Conflict, message, hint));
+        }
+        if !report.is_looked_at() {
+            let message =
+                format!("nobody was to look at the action: it is {} ({})", report.state.word(), report.detail);
+            return Err(Refused::new(Status::Conflict, message, hint));
+        }
+        self.record(who, "acknowledge", &id.to_string(), &format!("{}: {note}", report.action.kind))?;
+        let row = Acknowledged { by: who.to_owned(), at: now(), note: note.to_owned() };
+        self.state.write(&[rows::put_acknowledged(id, &row)?])?;
+        Ok(self.action_json(&report))
     }
 
     pub fn order_undo(&self, who: &str, id: ActionId, note: &str) -> Answer {

@@ -28,6 +28,14 @@ pub struct ActionRow {
     pub received: Timestamp,
 }
 
+/// Who has looked at what was done alone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acknowledged {
+    pub by: String,
+    pub at: Timestamp,
+    pub note: String,
+}
+
 /// A host's word about itself, and when it came by the coordinator's clock.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct StatusRow {
@@ -96,6 +104,14 @@ pub fn asked(store: &dyn StateStore) -> Result<usize, StoreError> {
 
 pub fn put_action(report: &ActionReport, received: Timestamp) -> Result<Change, StoreError> {
     put(Table::Actions, report.action.id.as_bytes(), &ActionRow { report: report.clone(), received })
+}
+
+pub fn acknowledged(store: &dyn StateStore, id: ActionId) -> Result<Option<Acknowledged>, StoreError> {
+    get(store, Table::Acknowledged, id.as_bytes())
+}
+
+pub fn put_acknowledged(id: ActionId, row: &Acknowledged) -> Result<Change, StoreError> {
+    put(Table::Acknowledged, id.as_bytes(), row)
 }
 
 pub fn incident(store: &dyn StateStore, id: IncidentId) -> Result<Option<Incident>, StoreError> {

@@ -116,6 +116,10 @@ impl Service for Desk {
         self.order_deny(who, id, note)
     }
 
+    fn acknowledge(&self, who: &str, id: ActionId, note: &str) -> Answer {
+        self.order_acknowledge(who, id, note)
+    }
+
     fn close(&self, who: &str, id: IncidentId, note: &str) -> Answer {
         self.order_close(who, id, note)
     }

@@ -79,11 +79,11 @@ impl Work {
 
     fn report(&mut self, report: &ActionReport, received: Timestamp) -> Follows {
         let host = report.action.host;
-        // Asked of somebody else it stays the same question, which is open for a day.
-        let before =
-            self.pending.action(&*self.desk.state, report.action.id)?.filter(|_| report.state == ActionState::Asked);
-        let open = before.filter(|row| row.report.state == ActionState::Asked && row.received != Timestamp::default());
-        let change = rows::put_action(report, open.map_or(received, |row| row.received))?;
+        // Told again it is as old as before: asked of somebody else a question is the same, which is open for a day.
+        let is_told_again = matches!(report.state, ActionState::Asked | ActionState::Applied);
+        let before = self.pending.action(&*self.desk.state, report.action.id)?.filter(|_| is_told_again);
+        let before = before.filter(|row| row.report.state == report.state && row.received != Timestamp::default());
+        let change = rows::put_action(report, before.map_or(received, |row| row.received))?;
         if self.chatter.allow(host, received) {
             let detail = format!(
                 "{}: {}: {} ({} for {}; bundle {}: {})",

@@ -116,10 +116,12 @@ pub enum Table {
     Spent,
     /// What the coordinator itself asks people, and how far each question has come on its path.
     Questions,
+    /// Which of the acts that somebody was to look at were looked at.
+    Acknowledged,
 }
 
 impl Table {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Hosts,
         Self::Incidents,
         Self::Actions,
@@ -136,6 +138,7 @@ impl Table {
         Self::Recoveries,
         Self::Spent,
         Self::Questions,
+        Self::Acknowledged,
     ];
 }
 

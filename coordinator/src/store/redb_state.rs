@@ -141,5 +141,6 @@ const fn definition(table: Table) -> Definition {
         Table::Recoveries => "recoveries",
         Table::Spent => "spent",
         Table::Questions => "questions",
+        Table::Acknowledged => "acknowledged",
     })
 }

@@ -1,10 +1,14 @@
-//! Owns: how a report that waits for people says who is asked now, so that whoever reads it need not read the detail.
+//! Owns: how a report says whose turn it is, to answer a question or to look at what was done, so that whoever reads it need
+//! not read the detail.
 //! Never: who that should be; policy says it.
 
 use std::fmt;
 
 use super::{ActionReport, ActionState};
 use crate::time::Timestamp;
+
+/// Before whoever looks after somebody else.
+const THEN: &str = "then ";
 
 /// A stage of a question's path, as it stands in `decided_by`: `asks stage 2 of 3, for 900 s: the day shift`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -30,6 +34,13 @@ impl Asked {
         format!("escalation: {who} did not answer within {within_s} s")
     }
 
+    /// That somebody looks at what was done, as it stands in `decided_by`; `at` counts from 0.
+    #[must_use]
+    pub fn to_look(at: usize, who: &str, within_s: u64) -> String {
+        let after = if at == 0 { "" } else { THEN };
+        format!("escalation: {after}{who} looks at it, within {within_s} s")
+    }
+
     fn read(text: &str) -> Option<Self> {
         let (stage, text) = text.strip_prefix("asks stage ")?.split_once(" of ")?;
         let (stages, text) = text.split_once(", for ")?;
@@ -44,7 +55,46 @@ fn is_gone_by(text: &str) -> bool {
     within.is_some_and(|(_, within)| within.ends_with(" s"))
 }
 
+/// Who looks, and within how many seconds.
+fn read_look(at: usize, text: &str) -> Option<(&str, u64)> {
+    let text = text.strip_prefix("escalation: ")?;
+    let text = if at == 0 { text } else { text.strip_prefix(THEN)? };
+    let (who, within) = text.rsplit_once(" looks at it, within ")?;
+    Some((who, within.strip_suffix(" s")?.parse().ok()?))
+}
+
 impl ActionReport {
+    /// Those who look at what was done, in their order.
+    fn lookers(&self) -> Vec<(&str, u64)> {
+        let mut lookers = Vec::new();
+        for by in &self.decided_by {
+            lookers.extend(read_look(lookers.len(), by));
+        }
+        lookers
+    }
+
+    /// Done, and somebody is to look at it.
+    #[must_use]
+    pub fn is_looked_at(&self) -> bool {
+        self.state == ActionState::Applied && !self.lookers().is_empty()
+    }
+
+    /// Whose turn it is to look at what was done, and until when, where it is known `since`; none once all had theirs.
+    #[must_use]
+    pub fn looker(&self, since: Timestamp, now: Timestamp) -> Option<(Asked, Timestamp)> {
+        let lookers = if self.is_looked_at() { self.lookers() } else { return None };
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let mut until = since;
+        for (at, (who, within_s)) in lookers.iter().enumerate() {
+            until = until.plus_millis(within_s.saturating_mul(1000));
+            if now < until {
+                let (stage, stages) = (number(at + 1), number(lookers.len()));
+                return Some((Asked { stage, stages, within_s: *within_s, who: (*who).to_owned() }, until));
+            }
+        }
+        None
+    }
+
     /// A question that nobody was asked before, at any stage.
     #[must_use]
     pub fn is_new_question(&self) -> bool {
@@ -62,7 +112,7 @@ impl ActionReport {
 
 #[cfg(test)]
 mod tests {
-    use super::{Asked, is_gone_by};
+    use super::{Asked, is_gone_by, read_look};
 
     #[test]
     fn a_stage_is_read_back_as_it_was_written() {
@@ -70,10 +120,12 @@ mod tests {
             let asked = Asked { stage: 2, stages: 3, within_s: 900, who: who.to_owned() };
             assert_eq!(Asked::read(&asked.to_string()), Some(asked));
             assert!(is_gone_by(&Asked::gone_by(who, 900)));
+            assert_eq!(read_look(0, &Asked::to_look(0, who, 900)), Some((who, 900)));
+            assert_eq!(read_look(1, &Asked::to_look(1, who, 900)), Some((who, 900)));
         }
         for other in ["autonomy.all.approve", "asks stage two of 3, for 1 s: x", "asks stage 1 of 3", ""] {
             assert_eq!(Asked::read(other), None);
-            assert!(!is_gone_by(other));
+            assert!(!is_gone_by(other) && read_look(0, other).is_none());
         }
     }
 }

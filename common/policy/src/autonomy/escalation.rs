@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use picket_model::Asked;
 use serde::{Deserialize, Serialize};
 
 use super::{QUESTION_OPEN_MS, field};
@@ -78,10 +79,7 @@ impl Escalation {
 
     /// Who looks at what was done, in the words of the record.
     pub(crate) fn looks(&self) -> impl Iterator<Item = String> {
-        self.stages().enumerate().map(|(at, (ask, within_ms))| {
-            let after = if at == 0 { "" } else { "then " };
-            format!("escalation: {after}{ask} looks at it, within {} s", within_ms / 1000)
-        })
+        self.stages().enumerate().map(|(at, (ask, within_ms))| Asked::to_look(at, ask, within_ms / 1000))
     }
 
     /// `of`: the tier's name.

@@ -12,7 +12,7 @@ use crate::value;
 /// List containment actions: done, asked, refused, undone
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket actions --state asked\n  picket actions --host web-1 --json | jq -r '.[].id'"
+    after_help = "Examples:\n  picket actions --state asked\n  picket actions --asks\n  picket actions --host web-1 --json | jq -r '.[].id'"
 )]
 pub struct Args {
     /// Only in this state
@@ -21,6 +21,9 @@ pub struct Args {
     /// Only of this host (name, id, or the id's unique beginning)
     #[arg(long)]
     host: Option<String>,
+    /// Only what it is somebody's turn to answer or to look at
+    #[arg(long)]
+    asks: bool,
     /// At most so many
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
@@ -29,11 +32,12 @@ pub struct Args {
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let api = context.api.open()?;
     let host = args.host.as_deref().map(|host| resolve::host(&api, host)).transpose()?;
-    let query = [
+    let mut query = vec![
         ("state", args.state.clone().unwrap_or_default()),
         ("host", host.unwrap_or_default()),
         ("limit", args.limit.to_string()),
     ];
+    query.extend(args.asks.then(|| ("asks", "true".to_owned())));
     let answer = api.get("/v1/actions", &query)?;
     let actions = value::rows(&answer, "actions");
     if context.output.json() {
@@ -70,14 +74,16 @@ pub fn table(actions: &[Value]) -> Table {
     table
 }
 
-/// `the day shift (2 of 3) until 2026-11-24 08:31:23`: whose time it is, of a question along a path.
+/// `the day shift (2 of 3) until 2026-11-24 08:31:23`: whose time it is to answer; with `looks until`, to look at what
+/// was done.
 fn asks(action: &Value) -> String {
     let Some(asks) = value::find(action, "/asks") else { return "-".to_owned() };
     let of = match value::number(asks, "/stages") {
         0 | 1 => String::new(),
         stages => format!(" ({} of {stages})", value::text(asks, "/stage")),
     };
-    format!("{}{of} until {}", value::text(asks, "/who"), value::time(asks, "/until"))
+    let looks = if value::text(asks, "/to") == "look" { " looks" } else { "" };
+    format!("{}{of}{looks} until {}", value::text(asks, "/who"), value::time(asks, "/until"))
 }
 
 pub fn target(action: &Value) -> String {
@@ -126,6 +132,9 @@ mod tests {
         let asks = json!({"who": "the day shift", "until": 1_764_000_000_000_000_000_u64, "stage": 2, "stages": 3});
         let asked = json!({"id": "a", "state": "asked", "asks": asks});
         let done = json!({"id": "b", "state": "applied", "asks": null});
+        let to_look = json!({"to": "look", "who": "the lead", "until": 1_764_000_000_000_000_000_u64, "stages": 1});
+        let looked_at = table(&[json!({"id": "c", "state": "applied", "asks": to_look})]).render(None);
+        assert!(looked_at.contains("the lead looks until 2025-11-24 16:00:00"), "{looked_at}");
         let both = table(&[asked, done.clone()]).render(None);
         assert!(both.contains("ASKS") && both.contains("the day shift (2 of 3) until 2025-11-24 16:00:00"), "{both}");
         assert!(!table(&[done]).render(None).contains("ASKS"));

@@ -1,6 +1,7 @@
 //! Owns: one file per command, all of one shape: `Args`, `run`, a table.
 //! Never: a command that another command calls.
 
+pub mod acknowledge;
 pub mod actions;
 pub mod approve;
 pub mod audit;
