@@ -149,10 +149,63 @@ fn a_bundle_goes_to_its_canary_first_and_to_all_when_it_does_well_or_a_person_sa
     wait_for(&estate, &first, 6);
     wait_for(&estate, &second, 6);
     assert!(!second_had(&estate, 5) && second_had(&estate, 6));
+    with_the_key_elsewhere(&estate, &marker, &first);
+    wait_for(&estate, &second, 8);
     let log = estate.picket(&["audit", "list", "--limit", "1000"]).unwrap();
     for words in ["roll-out begun", "roll-out promoted", "roll-out returned", "seen enough", "not today"] {
         assert!(log.contains(words), "{words}\n{log}");
     }
+}
+
+/// The coordinator's machine has no key: what canaries come back to is signed where it is, and handed over.
+fn with_the_key_elsewhere(estate: &Estate, marker: &str, first: &str) {
+    let text = |path: &Path| path.display().to_string();
+    let (now, key) = (estate.root().join("now.bundle"), estate.root().join("policy.key"));
+    let seventh = marked::sign(estate, marker, 7).unwrap();
+    fs::rename(estate.root().join("coordinator/policy.key"), &key).unwrap();
+    let apply = |more: &[&str]| {
+        let seventh = text(&seventh);
+        estate.picket(&[&["policy", "apply", &seventh, "--canary", first, "--watch", "1h"], more].concat())
+    };
+    let unsigned = apply(&[]).unwrap_err().to_string();
+    assert!(unsigned.contains("--return-bundle"), "{unsigned}");
+
+    fs::write(&now, estate.picket(&["policy", "show", "--signed"]).unwrap()).unwrap();
+    let again = |version: &str, more: &[&str]| {
+        let out = text(&estate.root().join(format!("back-{version}{}", more.concat())));
+        let sign =
+            ["policy", "sign", "--again", &text(&now), "--key", &text(&key), "--version", version, "--out", &out];
+        estate.picket(&[&sign, more].concat()).unwrap();
+        out
+    };
+    let other = text(&estate.root().join("other.bundle"));
+    let sign = ["policy", "sign", "--shipped", "watch", "--key", &text(&key), "--version", "9", "--out", &other];
+    estate.picket(&[&sign, &["--unproved"][..]].concat()).unwrap();
+    for (back, why) in [
+        (again("7", &[]), "has version 7, and hosts that have version 7 take none below 8"),
+        (again("9", &["--lease", "1h"]), "the lease of the bundle to come back to ends at"),
+        (other, "is not what is in force, version 6"),
+    ] {
+        let refused = apply(&["--return-bundle", &back]).unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    let forged = keys::generate([7; 32]);
+    let bundle = verify(
+        &fs::read(&now).unwrap(),
+        &[keys::private_from_pem(&fs::read_to_string(&key).unwrap()).unwrap().verifying_key()],
+    );
+    let untrusted = estate.root().join("untrusted.bundle");
+    fs::write(&untrusted, signed_anew(&bundle.unwrap().bundle, 8, &forged).to_string()).unwrap();
+    let refused = apply(&["--return-bundle", &text(&untrusted)]).unwrap_err().to_string();
+    assert!(refused.contains("does not count") && refused.contains("not trusted"), "{refused}");
+    assert_eq!(holds(estate, first), Some(6), "nothing was rolled out");
+
+    let said = apply(&["--return-bundle", &again("8", &[])]).unwrap();
+    assert!(said.contains("or the canaries get back what is in force now, as version 8"), "{said}");
+    wait_for(estate, first, 7);
+    estate.picket(&["policy", "abort", "--yes"]).unwrap();
+    wait_for(estate, first, 8);
+    fs::rename(&key, estate.root().join("coordinator/policy.key")).unwrap();
 }
 
 /// A rule that every process meets, beside the marked ones.

@@ -117,13 +117,12 @@ impl Desk {
         let bytes = |value: &Value| serde_json::to_vec(value).map_err(Refused::internal);
         let version = current.verified.bundle.version;
         let candidate = self.offered(&bytes(candidate)?, Some(version))?;
-        let back = self.offered(&bytes(back)?, Some(candidate.verified.bundle.version))?;
-        if !is_same_but_later(&back.verified.bundle, &current.verified.bundle) {
-            return Err(invalid(
-                format!("the bundle to come back to is not what is in force, version {version}"),
-                "nothing was changed; `picket policy apply --canary` signs the right one",
-            ));
-        }
+        let back = self.offered(&bytes(back)?, Some(version)).map_err(|refused| Refused {
+            message: format!("the bundle to come back to does not count: {}", refused.message),
+            ..refused
+        })?;
+        comes_back(&back.verified.bundle, &candidate.verified.bundle, &current.verified.bundle)
+            .map_err(|why| invalid(why, HOW_BACK))?;
         let (begun, until) = (now(), now().plus_millis(*watch_ms));
         if until >= candidate.verified.bundle.lease_expires().min(back.verified.bundle.lease_expires()) {
             return Err(invalid(
@@ -293,6 +292,31 @@ fn no_bundle() -> Refused {
         "no bundle is in force: there is nothing that canaries could come back to",
         "apply the first one without --canary",
     )
+}
+
+const HOW_BACK: &str = "nothing was changed; `picket policy apply --canary` signs the right one where the key is at hand, \
+                        elsewhere `picket policy sign --again` does, of what `picket policy show --signed` prints";
+
+/// Whether hosts can go back to it, and are then where they are now.
+fn comes_back(back: &Bundle, candidate: &Bundle, current: &Bundle) -> Result<(), String> {
+    if !is_same_but_later(back, current) {
+        return Err(format!("the bundle to come back to is not what is in force, version {}", current.version));
+    }
+    if back.version <= candidate.version {
+        let (have, needs) = (candidate.version, candidate.version.0.saturating_add(1));
+        return Err(format!(
+            "the bundle to come back to has version {}, and hosts that have version {have} take none below {needs}",
+            back.version
+        ));
+    }
+    if back.lease_ms < current.lease_ms && back.lease_expires() < current.lease_expires() {
+        return Err(format!(
+            "the lease of the bundle to come back to ends at {}, and that of what is in force at {}",
+            back.lease_expires(),
+            current.lease_expires()
+        ));
+    }
+    Ok(())
 }
 
 /// The same in all but what signing anew changes.

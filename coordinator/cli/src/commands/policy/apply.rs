@@ -25,7 +25,7 @@ const WATCH_MS: u64 = 15 * 60_000;
 /// Put a bundle in force; every agent checks the signature and the version again
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n  picket policy apply strict --canary 10% --watch 1h\n  picket policy apply ours.bundle --canary web-1,db-* --key policy.key\n\nWith --canary only some hosts get it, and the others when the watch is over; where it does badly the canaries get back what they had, without anybody's doing. That is signed now, so a file that is signed already needs the key, too.\n\nA shipped bundle (watch, regulated, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
+    after_help = "Examples:\n  picket policy apply standard.bundle\n  picket policy apply strict --key /media/usb/policy.key\n  picket policy apply watch --lease 7d\n  picket policy apply strict --canary 10% --watch 1h\n  picket policy apply ours.bundle --canary web-1,db-* --key policy.key\n  picket policy apply ours.bundle --canary 10% --return-bundle back.bundle\n\nWith --canary only some hosts get it, and the others when the watch is over; where it does badly the canaries get back what they had, without anybody's doing. That is signed now, so a file that is signed already needs the key, too; where the key is elsewhere, sign it there with `picket policy sign --again` and hand it over with --return-bundle.\n\nA shipped bundle (watch, regulated, careful, standard, strict) is signed here with the next version. Write ./watch for a file of that name."
 )]
 pub struct Args {
     /// The file of a signed bundle, or the name of one that comes with Picket
@@ -51,6 +51,9 @@ pub struct Args {
     /// First only on these hosts: a share of all (10%), names with * and ? (web-1,db-*), or a group of the bundle in force (group:NAME)
     #[arg(long, value_name = "HOSTS")]
     canary: Option<String>,
+    /// What canaries come back to, signed where the key is (`picket policy sign --again`), instead of signing it here
+    #[arg(long, value_name = "FILE", requires = "canary")]
+    return_bundle: Option<PathBuf>,
     /// How long canaries are watched before all hosts get it: 30s, 15m, 1d [default: 15m]
     #[arg(long, requires = "canary", value_parser = crate::commands::events::parse_span)]
     watch: Option<u64>,
@@ -63,9 +66,12 @@ pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         None => from_file(args, &api)?,
     };
     if let Some(canary) = &args.canary {
-        let key = own_key(args.key.as_deref(), context)?;
-        let wanted = Wanted { candidate: &bytes, canary, watch_ms: args.watch.unwrap_or(WATCH_MS) };
-        return rollout::begin(&wanted, &key, &api, context);
+        let back = match &args.return_bundle {
+            Some(file) => files::read(file, limits::BUNDLE_BYTES_MAX as u64)?,
+            None => rollout::signed_back(&bytes, &canary_key(args, context)?, &api)?,
+        };
+        let wanted = Wanted { candidate: &bytes, back: &back, canary, watch_ms: args.watch.unwrap_or(WATCH_MS) };
+        return rollout::begin(&wanted, &api, context);
     }
     let answer = api.post_bytes("/v1/policy", &bytes)?;
     if context.output.json() {
@@ -97,6 +103,15 @@ pub fn own_key(named: Option<&Path>, context: &Context) -> Result<SigningKey, Fa
             "name the key that the hosts trust with --key; bundles are signed where it is",
         ),
         other => other,
+    })
+}
+
+fn canary_key(args: &Args, context: &Context) -> Result<SigningKey, Failure> {
+    own_key(args.key.as_deref(), context).map_err(|failure| {
+        Failure::failed(
+            format!("what canaries come back to cannot be signed here: {failure}"),
+            "name the key that the hosts trust with --key, or sign it where the key is, with `picket policy sign --again`, and give --return-bundle",
+        )
     })
 }
 

@@ -1,4 +1,4 @@
-//! Owns: a bundle for a few hosts first: begun with the bundle to come back to signed beside it, shown, promoted, aborted.
+//! Owns: a bundle for a few hosts first: begun with the bundle to come back to beside it, shown, promoted, aborted.
 //! Never: choosing the hosts or judging how they do; the coordinator knows them.
 
 use picket_model::BundleVersion;
@@ -41,19 +41,25 @@ pub struct AbortArgs {
     note: String,
 }
 
-/// A signed bundle, and who has it first for how long.
+/// A signed bundle, what to come back to where it does badly, and who has it first for how long.
 pub struct Wanted<'a> {
     pub candidate: &'a [u8],
+    pub back: &'a [u8],
     pub canary: &'a str,
     pub watch_ms: u64,
 }
 
-/// What is in force now is signed anew, above the candidate: no host takes a lower version, and the coordinator cannot sign.
-pub fn begin(wanted: &Wanted<'_>, key: &SigningKey, api: &Api, context: &Context) -> Result<(), Failure> {
-    let version = sign::stated::<u64>(wanted.candidate, "version").unwrap_or_default();
+/// What is in force now, signed anew above the candidate: no host takes a lower version, and the coordinator cannot sign.
+pub fn signed_back(candidate: &[u8], key: &SigningKey, api: &Api) -> Result<Vec<u8>, Failure> {
+    let version = sign::stated::<u64>(candidate, "version").unwrap_or_default();
     let mut back = in_force(api, key)?;
     back.version = BundleVersion(version.saturating_add(1));
     back.issued = value::now();
+    Ok(back.sign(key))
+}
+
+/// The coordinator checks both before it gives either to anybody.
+pub fn begin(wanted: &Wanted<'_>, api: &Api, context: &Context) -> Result<(), Failure> {
     let envelope = |bytes: &[u8]| {
         serde_json::from_slice::<Value>(bytes).map_err(|error| {
             Failure::failed(format!("this is no signed bundle: {error}"), "name a file of `picket policy sign`")
@@ -63,7 +69,7 @@ pub fn begin(wanted: &Wanted<'_>, key: &SigningKey, api: &Api, context: &Context
         PATH,
         &json!({
             "canary": wanted.canary, "watch_ms": wanted.watch_ms,
-            "candidate": envelope(wanted.candidate)?, "back": envelope(&back.sign(key))?,
+            "candidate": envelope(wanted.candidate)?, "back": envelope(wanted.back)?,
         }),
     )?;
     if context.output.json() {

@@ -12,16 +12,24 @@ use crate::value;
 /// Show the policy bundle in force
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy show\n  picket policy show --cedar\n  picket policy show --json | jq .version"
+    after_help = "Examples:\n  picket policy show\n  picket policy show --cedar\n  picket policy show --signed > now.bundle\n  picket policy show --json | jq .version"
 )]
 pub struct Args {
     /// Print the Cedar policies themselves
     #[arg(long)]
     cedar: bool,
+    /// Print the bundle as it was signed, for `picket policy sign --again` where the key is
+    #[arg(long, conflicts_with = "cedar")]
+    signed: bool,
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let answer = context.api.open()?.get("/v1/policy", &[])?;
+    let api = context.api.open()?;
+    if args.signed {
+        // One line of JSON, which has no control characters.
+        return context.output.line(&api.get("/v1/policy/signed", &[])?.to_string());
+    }
+    let answer = api.get("/v1/policy", &[])?;
     if context.output.json() {
         return context.output.value(&answer);
     }

@@ -21,11 +21,11 @@ const SETTINGS_BYTES_MAX: u64 = 1024 * 1024;
 /// Sign a policy bundle: policies, budgets, rules
 #[derive(clap::Args)]
 #[command(
-    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n\nWithout --rules the shipped rules go in; YARA rules only where --yara or --shipped-yara says so. Hosts take a bundle only if its version is higher than the one they have."
+    after_help = "Examples:\n  picket policy sign --shipped standard --key policy.key --version 7 --out standard.bundle\n  picket policy sign --bundle ours.toml --cedar ours.cedar --rules /etc/picket/rules --key policy.key --version 8 --lease 14d --out ours.bundle\n  picket policy sign --again now.bundle --key policy.key --version 10 --out back.bundle\n\nWithout --rules the shipped rules go in; YARA rules only where --yara or --shipped-yara says so. Hosts take a bundle only if its version is higher than the one they have."
 )]
 pub struct Args {
     /// One of the bundles that come with Picket
-    #[arg(long, value_parser = SHIPPED, required_unless_present = "bundle", conflicts_with_all = ["bundle", "cedar"])]
+    #[arg(long, value_parser = SHIPPED, required_unless_present_any = ["bundle", "again"], conflicts_with_all = ["bundle", "cedar"])]
     shipped: Option<String>,
     /// Settings of a bundle of your own (TOML: name, lease_ms, conservative, budgets, protected)
     #[arg(long, value_name = "FILE", requires = "cedar")]
@@ -33,6 +33,9 @@ pub struct Args {
     /// Its policies (Cedar)
     #[arg(long, value_name = "FILE", requires = "bundle")]
     cedar: Option<PathBuf>,
+    /// A bundle that this key signed before, as it is (`picket policy show --signed`): the same content under another version
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["shipped", "bundle", "rules", "indicators", "yara", "shipped_yara"])]
+    again: Option<PathBuf>,
     /// The private key, as `picket policy keygen` makes it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
@@ -63,15 +66,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let bundle = match (&args.shipped, &args.bundle, &args.cedar) {
-        (Some(name), ..) => from_shipped(name)?,
-        (None, Some(settings), Some(cedar)) => from_files(settings, cedar)?,
-        _ => return Err(Failure::usage("no bundle is named", "give --shipped NAME, or --bundle FILE --cedar FILE")),
-    };
     let key = read_key(&args.key)?;
     let lists = indicators::read(&args.indicators)?;
-    let yara = yara::chosen(&args.yara, args.shipped_yara)?;
-    let rules = Chosen { rules: rules::chosen(&args.rules)?, yara, lists: named(&lists) };
+    let chosen = || {
+        let yara = yara::chosen(&args.yara, args.shipped_yara)?;
+        Ok(Chosen { rules: rules::chosen(&args.rules)?, yara, lists: named(&lists) })
+    };
+    let (bundle, rules) = match (&args.shipped, &args.bundle, &args.cedar, &args.again) {
+        (.., Some(signed)) => again(signed, &key)?,
+        (Some(name), ..) => (from_shipped(name)?, chosen()?),
+        (None, Some(settings), Some(cedar), None) => (from_files(settings, cedar)?, chosen()?),
+        _ => return Err(Failure::usage("no bundle is named", "give --shipped NAME, or --bundle FILE --cedar FILE")),
+    };
     let (bundle, bytes) = finished(bundle, &key, args.version, args.lease, rules)?;
     let proof = if args.unproved { None } else { Some(proved(&bundle)?) };
     indicators::write_beside(&args.out, &lists)?;
@@ -122,6 +128,17 @@ pub fn from_files(settings: &Path, cedar: &Path) -> Result<Bundle, Failure> {
 pub fn read_key(file: &Path) -> Result<SigningKey, Failure> {
     let pem = files::read_text(file, SETTINGS_BYTES_MAX)?;
     keys::private_from_pem(&pem).map_err(|error| Failure::failed(format!("{}: {error}", file.display()), ""))
+}
+
+/// What this very key signed before. Lists of indicators are where they were then.
+fn again(signed: &Path, key: &SigningKey) -> Result<(Bundle, Chosen), Failure> {
+    let bytes = files::read(signed, limits::BUNDLE_BYTES_MAX as u64)?;
+    let bundle = verify(&bytes, &[key.verifying_key()]).map_err(|error| {
+        Failure::failed(format!("{}: {error}", signed.display()), "only what this very key signed is signed again")
+    })?;
+    let bundle = bundle.bundle;
+    let (rules, yara, lists) = (bundle.rules.clone(), bundle.yara.clone(), bundle.indicator_lists.clone());
+    Ok((bundle, Chosen { rules, yara, lists }))
 }
 
 /// The rules that go into a bundle.
