@@ -125,6 +125,10 @@ fn a_bundle_whose_lists_are_nowhere_is_not_taken() {
     fs::rename(&aside, &lists).unwrap();
     estate.picket(&["policy", "apply", &text(&out)]).unwrap();
     assert_eq!(estate.json(&["policy", "show"]).unwrap()["version"], 7);
+    // Its entries are nowhere but in the list, and what they are met by is a rule all the same.
+    let rules = estate.json(&["rules", "list"]).unwrap();
+    let of_lists = rules.as_array().unwrap().iter().filter_map(|rule| rule["id"].as_str());
+    assert_eq!(of_lists.filter(|id| id.starts_with("indicator.")).collect::<Vec<_>>(), ["indicator.domain"]);
 }
 
 /// Writes an entry into a crontab's folder of the test's own, over and over, as processes of their own, until it is dropped:

@@ -8,7 +8,7 @@ use picket_model::{Event, Interest, LossCount, Timestamp};
 use crate::compile::{Options, Set, Targets};
 use crate::correlation::{CorrelationLimits, Correlator, Done, LostWindows, Side, Told, event_bytes};
 use crate::error::RuleError;
-use crate::indicator::{Gathering, IndicatorSource, Indicators};
+use crate::indicator::{Gathering, IndicatorSource, Indicators, ListKind};
 use crate::rule::{EventHost, Exception, Hit, Rule, RuleSource, Scope, Subject};
 use crate::sigma::binding::Placeholders;
 use crate::sigma::class::Class;
@@ -160,10 +160,15 @@ impl Detector {
 
     /// Every rule and correlation, and the kinds of indicators in force.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.rules_with(&[])
+    }
+
+    /// With those of indicators that come as lists of these kinds.
+    pub fn rules_with(&self, lists: &[ListKind]) -> impl Iterator<Item = &Rule> {
         let rules = self.rules.iter().map(AsRef::as_ref);
         let correlations = self.correlator.correlations().iter().filter(|correlation| !correlation.idle);
         let correlations = correlations.map(|correlation| correlation.rule.as_ref());
-        rules.chain(correlations).chain(self.indicators.rules())
+        rules.chain(correlations).chain(self.indicators.rules(lists))
     }
 
     /// Which files can matter to any rule, correlation or indicator in force.

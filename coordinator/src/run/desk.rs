@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use picket_detect::{Detector, Exception, IndicatorSource, Rule, RuleSource};
+use picket_detect::{Detector, Exception, IndicatorSource, ListKind, Rule, RuleSource};
 use picket_model::{HostId, IncidentId, Timestamp};
 use picket_policy::{Bundle, Verified, VerifyingKey};
 use serde_json::{Value, json};
@@ -278,6 +278,8 @@ pub fn compile(verified: Verified) -> Result<Policy, String> {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         format!("{} of the bundle's rules do not compile:\n{}", errors.len(), lines.join("\n"))
     })?;
-    let (rules, exceptions) = (detector.rules().cloned().collect(), detector.exceptions().to_vec());
+    let lists = bundle.indicator_lists.iter().filter_map(|list| ListKind::from_word(&list.kind));
+    let rules = detector.rules_with(&lists.collect::<Vec<_>>()).cloned().collect();
+    let exceptions = detector.exceptions().to_vec();
     Ok(Policy { verified, rules, exceptions })
 }

@@ -74,26 +74,18 @@ impl Indicators {
         Gathering::default().finish()
     }
 
-    /// The rules of the kinds that have any entry.
-    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
-        let digests = !self.digests.is_empty();
-        let addresses = !self.addresses.is_empty() || !self.ranges.is_empty();
-        let (domains, urls, names) = (!self.domains.is_empty(), !self.urls.is_empty(), self.has_file_names());
-        let Rules { executed, script, written, connected, accepted, resolved, url, name_executed, name_written } =
-            &self.rules;
-        [
-            (digests, executed),
-            (digests, written),
-            (addresses, connected),
-            (addresses, accepted),
-            (domains, resolved),
-            (urls, url),
-            (digests, script),
-            (names, name_executed),
-            (names, name_written),
-        ]
-        .into_iter()
-        .filter_map(|(used, rule)| used.then_some(rule.as_ref()))
+    /// The rules of the kinds that have any entry, or that come as `lists`.
+    pub fn rules(&self, lists: &[ListKind]) -> impl Iterator<Item = &Rule> {
+        self.rules.of(|kind| {
+            lists.contains(&kind)
+                || match kind {
+                    ListKind::Sha256 | ListKind::Md5 => self.has_hashes(),
+                    ListKind::Addresses => !self.addresses.is_empty() || !self.ranges.is_empty(),
+                    ListKind::Domains => !self.domains.is_empty(),
+                    ListKind::Urls => !self.urls.is_empty(),
+                    ListKind::FileNames => self.has_file_names(),
+                }
+        })
     }
 
     /// What they occupy in memory.

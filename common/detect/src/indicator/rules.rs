@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use picket_model::{Evidence, RuleId, SensorFamily, Severity};
 
+use super::list::ListKind;
 use crate::rule::{Hit, Rule, Scope};
 
 /// One rule for each way to meet an indicator: they differ in what may be done about it.
@@ -63,6 +64,27 @@ impl Rules {
                 ..rule("file_name_written", "A file with a listed name was written", "T1105", "command-and-control")
             }),
         }
+    }
+
+    /// Those of indicators of the kinds that are used.
+    pub fn of(&self, is_used: impl Fn(ListKind) -> bool) -> impl Iterator<Item = &Rule> {
+        let digests = is_used(ListKind::Sha256) || is_used(ListKind::Md5);
+        let [addresses, domains, urls, names] =
+            [ListKind::Addresses, ListKind::Domains, ListKind::Urls, ListKind::FileNames].map(is_used);
+        let Self { executed, script, written, connected, accepted, resolved, url, name_executed, name_written } = self;
+        [
+            (digests, executed),
+            (digests, written),
+            (addresses, connected),
+            (addresses, accepted),
+            (domains, resolved),
+            (urls, url),
+            (digests, script),
+            (names, name_executed),
+            (names, name_written),
+        ]
+        .into_iter()
+        .filter_map(|(used, rule)| used.then_some(rule.as_ref()))
     }
 }
 
