@@ -21,7 +21,7 @@ fn cannot<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Confine
 }
 
 /// Kept, where the agent has them at all.
-const KEPT: [Capability; 20] = [
+const KEPT: [Capability; 21] = [
     // Loading its programs, attaching them, and reading kernel symbols for it; maps on kernels that count memory.
     Capability::CAP_BPF,
     Capability::CAP_PERFMON,
@@ -37,6 +37,8 @@ const KEPT: [Capability; 20] = [
     // Killing, and looking at, the processes of everybody.
     Capability::CAP_KILL,
     Capability::CAP_SYS_PTRACE,
+    // Going before other work for a moment, so that no busy host lets what is killed run on.
+    Capability::CAP_SYS_NICE,
     // Reading any file to measure it; taking any file away and bringing it back as it was.
     Capability::CAP_DAC_READ_SEARCH,
     Capability::CAP_DAC_OVERRIDE,

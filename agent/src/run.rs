@@ -11,6 +11,7 @@ mod lists;
 mod lock;
 mod maintenance;
 mod offers;
+mod pace;
 mod pulse;
 mod release;
 mod sensing;
@@ -41,6 +42,7 @@ use crate::worker::{self, Deliver, Done, Pool, YaraSet};
 use bundles::Offered;
 use engine::{Engine, Links};
 use offers::Offers;
+use pace::Pace;
 use sensing::Sight;
 use status::Shared;
 
@@ -159,7 +161,7 @@ fn serve(
 ) -> anyhow::Result<Option<Timestamp>> {
     let mut due = Instant::now();
     while !stop.load(Ordering::SeqCst) {
-        match inputs.recv_timeout(due.saturating_duration_since(Instant::now())) {
+        match next(engine.pace(), inputs, due) {
             Ok(Input::Records(records)) => engine.records(records),
             Ok(Input::Measured(done)) => engine.measured(done),
             Ok(Input::Downlink(message)) => answer(engine, message, offers, uplink),
@@ -182,6 +184,18 @@ fn serve(
         }
     }
     Ok(None)
+}
+
+/// Waits until something comes, at most until `due`.
+fn next(pace: &mut Pace, inputs: &Receiver<Input>, due: Instant) -> Result<Input, RecvTimeoutError> {
+    let input = inputs.try_recv().or_else(|_| {
+        pace.waits();
+        inputs.recv_timeout(due.saturating_duration_since(Instant::now()))
+    });
+    if !matches!(input, Ok(Input::Records(_))) {
+        pace.has_time();
+    }
+    input
 }
 
 fn answer(engine: &mut Engine, message: Downlink, offers: &mut Offers, uplink: &Uplink) {

@@ -12,6 +12,7 @@ use picket_model::process::{FileId, ProcessKey, Sha256};
 use picket_policy::{Authorized, Grounds, Isolation};
 
 use crate::sys::clock::{self, WallOffset};
+use crate::sys::priority;
 
 mod afterwards;
 pub mod block_address;
@@ -160,6 +161,11 @@ impl Containment {
         event_time: Option<Timestamp>,
     ) -> ActionReport {
         let action = action.into_inner();
+        if action.kind.races() {
+            priority::go_first()
+        } else {
+            priority::take_turns()
+        }
         if let Some(entry) = self.ledger.get(action.id).cloned() {
             return if self.would_last(&action) { self.last(&entry, action, grounds) } else { entry.report };
         }

@@ -6,6 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use picket_model::Lane;
 use picket_wire::limits::RECORD_BYTES_MAX;
@@ -27,7 +28,7 @@ pub(super) struct Segment {
     pub torn: bool,
     /// Records that were unreadable and have been replaced, each under its own number.
     pub damaged: u64,
-    file: File,
+    file: Arc<File>,
     /// Whole entries that follow what the file holds.
     unwritten: Vec<u8>,
 }
@@ -78,7 +79,7 @@ impl Segment {
             file.set_len(bytes)?;
             file.sync_all()?;
         }
-        Ok(Self { path, first, count, bytes, torn, damaged, file, unwritten: Vec::new() })
+        Ok(Self { path, first, count, bytes, torn, damaged, file: Arc::new(file), unwritten: Vec::new() })
     }
 
     /// Takes room on the disk for what will follow.
@@ -132,6 +133,11 @@ impl Segment {
     pub fn sync(&mut self) -> io::Result<()> {
         self.write_out()?;
         self.file.sync_data()
+    }
+
+    /// What has to be synced for all that is written out, by somebody who need not hold the segment meanwhile.
+    pub fn file(&self) -> Arc<File> {
+        Arc::clone(&self.file)
     }
 
     /// Records from the entry at `offset` on, until one of the limits; and the offset behind them.

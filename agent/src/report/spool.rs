@@ -2,12 +2,12 @@
 //! Never: a sequence number twice or left out; a record sent before it is durable.
 
 mod error;
+mod flush;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
-use std::{fs, io, thread};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
 use picket_model::{Lane, LossCount, Position, Record, Timestamp};
 use tokio::sync::Notify;
@@ -16,11 +16,10 @@ use super::epoch;
 use super::filler::filler;
 use super::segment::{self, Segment, firsts};
 pub use error::SpoolError;
+use flush::Flusher;
 
 /// Room on the disk that lies ready for urgent records: some thousands of detections and acts.
 const URGENT_ROOM: u64 = 8 << 20;
-/// How long a record that is not urgent may wait for its fsync.
-const FLUSH_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, Debug)]
 pub struct SpoolLimits {
@@ -68,6 +67,7 @@ struct Inner {
 pub struct Spool {
     inner: Arc<Mutex<Inner>>,
     ready: Arc<Notify>,
+    flusher: Flusher,
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> SpoolError + '_ {
@@ -102,9 +102,8 @@ impl Spool {
         let lanes = [lane(Lane::Urgent)?, lane(Lane::Lifecycle)?, lane(Lane::Bulk)?];
         let inner = Arc::new(Mutex::new(Inner { dir: dir.to_path_buf(), limits, epoch, lanes, losses }));
         let ready = Arc::new(Notify::new());
-        let (weak, wake) = (Arc::downgrade(&inner), Arc::clone(&ready));
-        thread::Builder::new().name("spool-flush".into()).spawn(move || flush(&weak, &wake)).map_err(at(dir))?;
-        Ok(Self { inner, ready })
+        let flusher = Flusher::start(&inner, &ready).map_err(at(dir))?;
+        Ok(Self { inner, ready, flusher })
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -128,6 +127,24 @@ impl Spool {
         self.lock().append(record.lane(), &bytes, false)
     }
 
+    /// All that was written outlives this process when it returns.
+    pub fn write_out(&self) -> Result<(), SpoolError> {
+        self.lock().write_out()
+    }
+
+    /// As `write_out`; and urgent records are made durable at once behind the caller, who may have acts to do.
+    pub fn pass_on(&self) -> Result<(), SpoolError> {
+        let mut inner = self.lock();
+        let urgent = &inner.lanes[Lane::Urgent as usize];
+        let hurry = urgent.durable + 1 < urgent.next();
+        inner.write_out()?;
+        drop(inner);
+        if hurry {
+            self.flusher.hurry();
+        }
+        Ok(())
+    }
+
     /// Ends a run of `append`s and `write`s: urgent records are on disk when it returns, by one sync for all of them;
     /// the others outlive this process, and are durable within 100 ms.
     pub fn settle(&self) -> Result<(), SpoolError> {
@@ -138,8 +155,7 @@ impl Spool {
         if urgent.durable > before {
             self.ready.notify_one();
         }
-        let mut open = inner.lanes.iter_mut().filter_map(|lane| lane.segments.back_mut());
-        open.try_for_each(|last| last.write_out().map_err(at(&last.path)))
+        inner.write_out()
     }
 
     #[must_use]
@@ -201,6 +217,11 @@ impl Inner {
             Err(error) if error.is_short() => Err(self.shed(lane)),
             other => other,
         }
+    }
+
+    fn write_out(&mut self) -> Result<(), SpoolError> {
+        let mut open = self.lanes.iter_mut().filter_map(|lane| lane.segments.back_mut());
+        open.try_for_each(|last| last.write_out().map_err(at(&last.path)))
     }
 
     /// The new record is dropped, not an old one: it has no number yet, so the stream keeps no hole.
@@ -372,29 +393,5 @@ impl LaneState {
         }
         self.durable = last.next() - 1;
         Ok(())
-    }
-}
-
-/// Makes appended records durable every 100 ms until the last handle is gone.
-fn flush(spool: &Weak<Mutex<Inner>>, ready: &Notify) {
-    let mut failing = false;
-    loop {
-        thread::sleep(FLUSH_EVERY);
-        let Some(inner) = spool.upgrade() else { return };
-        let mut inner = inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut failed = None;
-        for lane in &mut inner.lanes {
-            let before = lane.durable;
-            match lane.sync() {
-                Ok(()) if lane.durable > before => ready.notify_one(),
-                Ok(()) => {}
-                Err(error) => failed = Some(error),
-            }
-        }
-        // A full disk stays full for longer than a tenth of a second: it is said once.
-        if let Some(error) = failed.as_ref().filter(|_| !failing) {
-            tracing::error!(%error, "the spool could not be made durable");
-        }
-        failing = failed.is_some();
     }
 }

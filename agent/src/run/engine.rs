@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use picket_model::raw::RawRecord;
 use picket_model::{
-    Action, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, LossCount, ProcessKey,
-    Record, Timestamp,
+    Action, ActionReport, ActionState, Activity, Detection, Event, EventId, FileId, HostId, Lane, LossCount,
+    ProcessKey, Record, Timestamp,
 };
 use picket_policy::{Authorized, Grounds, Judgement};
 
@@ -27,6 +27,7 @@ use self::questions::Questions;
 use super::bundles::{self, Keeper, Kept, Ready};
 use super::clock::HostClock;
 use super::hunt::Hunt;
+use super::pace::Pace;
 use super::sensing::Sight;
 use super::status;
 use super::system_files::SystemFiles;
@@ -75,6 +76,7 @@ pub struct Engine {
     /// The latest that the host's clock has said.
     latest: Timestamp,
     said: (bool, bool),
+    pace: Pace,
 }
 
 fn now() -> Timestamp {
@@ -151,6 +153,7 @@ impl Engine {
             keeper,
             witnesses: Witnesses::new(&config.state_dir),
             system_files: SystemFiles::default(),
+            pace: Pace::new(),
             spool,
             shared,
             host,
@@ -194,16 +197,21 @@ impl Engine {
         }
     }
 
+    pub const fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
+    }
+
     pub fn records(&mut self, records: Vec<RawRecord>) {
         // Correlations go by the clock as it was before what happened since.
         self.correlations();
         for record in records {
+            self.pace.goes_on();
             for event in self.normalizer.normalize(record) {
                 self.event(event);
             }
             self.scan_read();
         }
-        if let Err(error) = self.spool.settle() {
+        if let Err(error) = self.spool.pass_on() {
             // What could not be written waits; when too much does, the next record is shed and counted.
             tracing::debug!(%error, "records wait for the disk");
         }
@@ -249,8 +257,8 @@ impl Engine {
         }
     }
 
-    /// Written first, then acted upon; both are durable once the action's report is. A detection that nothing follows is
-    /// durable with its batch: a sync for each would let a flood of them hold up everything else.
+    /// Written first, then acted upon; the disk has both soon after the action's report. It outlives the agent at once,
+    /// and waiting for the disk would let a flood of detections hold up everything else.
     fn detection(&mut self, mut detection: Detection) {
         if let Some(process) = detection.event.process.as_ref().filter(|_| decide::needs_digest(&detection)) {
             detection.event.process = Some(self.normalizer.with_digest(process, now()));
@@ -261,7 +269,8 @@ impl Engine {
         tracing::warn!(rule = %detection.rule, severity = detection.severity.word(), "{}", detection.title);
         let trigger = Trigger::of(&detection);
         self.hunt.begin(&judgements, &detection);
-        if let Err(error) = self.spool.write(&Record::Detection { detection }) {
+        let record = Record::Detection { detection };
+        if let Err(error) = self.spool.write(&record).and_then(|_| self.spool.write_out()) {
             self.spool_failed(&error);
         }
         for judgement in judgements {
@@ -290,6 +299,7 @@ impl Engine {
         let asked = self.questions.take(action.id).and_then(|(_, file)| file);
         let file = trigger.and_then(|trigger| trigger.file).or(asked);
         let report = self.containment.apply(action, grounds, &known, file, trigger.map(|trigger| trigger.time));
+        self.pace.acted();
         self.report(report.clone());
         self.scan_quarantined(&report);
         report
@@ -335,7 +345,9 @@ impl Engine {
                 *self.lost.entry(place.clone()).or_default() += count;
             }
         }
-        if let Err(error) = self.spool.append(record) {
+        // An urgent record outside a batch has nobody else to pass it on.
+        let passed_on = |_| if record.lane() == Lane::Urgent { self.spool.pass_on() } else { Ok(()) };
+        if let Err(error) = self.spool.write(record).and_then(passed_on) {
             self.spool_failed(&error);
         }
     }

@@ -1,4 +1,4 @@
-//! Owns: every `unsafe` block of Picket: pidfd, netlink, fanotify, inodes, namespaces, ring memory, clocks.
+//! Owns: every `unsafe` block of Picket: pidfd, netlink, fanotify, inodes, namespaces, ring memory, clocks, priority.
 //! Never: choosing what to do; each function does one system call's worth of work and reports it.
 
 pub mod cgroup;
@@ -11,4 +11,5 @@ pub mod netlink;
 pub mod netns;
 pub mod passing;
 pub mod pidfd;
+pub mod priority;
 pub mod ring;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use nix::libc;
 
 use crate::contain::{filesystems, paths};
+use crate::sys::priority;
 
 /// How long the kill may wait for what is read of processes, which are stopped meanwhile.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -75,6 +76,7 @@ pub fn gather(pids: &[u32]) -> Gathered {
     // Said once, at the end: on a busy machine each word between two threads costs the stopped processes a turn.
     let (end, ended) = sync_channel::<()>(1);
     let reader = std::thread::Builder::new().name("evidence".to_owned()).spawn(move || {
+        priority::go_first();
         read(&pids, &to);
         drop(end);
         READERS.fetch_sub(1, Ordering::Relaxed);

@@ -71,6 +71,9 @@ impl Engine {
         self.losses();
         tracing::info!("stopped: {why}");
         self.own_at(until, Activity::Agent { what: "stopped".to_owned(), detail: why.to_owned() });
+        if let Err(error) = self.spool.settle() {
+            tracing::error!(%error, "the last records wait for the agent's next start");
+        }
         self.remember();
         self.questions.keep();
         self.refresh();

@@ -239,6 +239,15 @@ impl ActionKind {
         )
     }
 
+    /// Whether what it stops runs meanwhile and may outrun it: forks, writes on, or keeps every core busy.
+    #[must_use]
+    pub const fn races(&self) -> bool {
+        matches!(
+            self,
+            Self::KillTree { .. } | Self::SuspendProcess { .. } | Self::FreezeGroup { .. } | Self::EndSessions { .. }
+        )
+    }
+
     /// Whether both take away the same thing, whatever else they ask of it.
     #[must_use]
     pub fn has_target_of(&self, other: &Self) -> bool {
