@@ -5,7 +5,7 @@ use picket_tests::soc;
 use picket_tests::vm::{Lab, Vm};
 use serde_json::Value;
 
-/// A job, an account, a key, a service and a process that outlives its parent.
+/// A job, an account, a key, a service, a process that outlives its parent, and settings that were there before.
 const INTRUSION: &str = "cat > /root/intrude.sh <<'END'
 umask 022
 echo '0 0 31 2 * root /bin/true' > /etc/cron.d/x
@@ -15,6 +15,11 @@ cp /bin/sleep /usr/local/sbin/beacon
 printf '[Service]\\nExecStart=/usr/local/sbin/beacon 10000\\n' > /etc/systemd/system/beacon.service
 systemctl daemon-reload
 systemctl start beacon.service
+sed -i s/good/bad/ /etc/app/exchanged
+cat /root/intrude.sh >> /etc/app/longer
+chown 33:33 /etc/app/owner
+chmod 666 /etc/app/mode
+rm /etc/app/gone
 setsid sleep 9999 > /dev/null 2>&1 &
 END
 bash /root/intrude.sh";
@@ -30,7 +35,9 @@ fn incident(guest: &Vm) -> String {
         let ids = incidents.as_array()?.iter().filter_map(|incident| incident["id"].as_str());
         let told = |id: &&str| {
             let plan = soc::json(guest, &format!("remediate {id}")).unwrap_or_default().to_string();
-            ["/etc/cron.d/x", "\"eve\"", "beacon.service", "intruder"].iter().all(|what| plan.contains(what))
+            ["/etc/cron.d/x", "\"eve\"", "beacon.service", "intruder", "/etc/app/gone"]
+                .iter()
+                .all(|what| plan.contains(what))
         };
         ids.map(str::to_owned).find(|id| told(&id.as_str()))
     })
@@ -49,8 +56,15 @@ fn a_host_returns_to_service_once_nothing_of_the_incident_is_left() {
         .run("mkdir -p /root/.ssh; touch /root/.ssh/authorized_keys; cp -a /root/.ssh/authorized_keys /root/keys")
         .unwrap();
     guest.run("useradd --create-home ann; echo ann:once-upon-a-time | chpasswd").unwrap();
+    guest
+        .run("mkdir /etc/app; cd /etc/app; for name in exchanged longer owner mode gone; do echo good > $name; chmod 640 $name; done; cp -a /etc/app /root/app")
+        .unwrap();
     soc::start_coordinator(guest);
     soc::start_agent(guest, guest, "");
+    soc::wait(guest, "copies of settings are kept", || {
+        let kept = guest.ssh("grep -rlF /etc/app/ /var/lib/picket/agent/copies/files | wc -l").ok()?;
+        (String::from_utf8_lossy(&kept.stdout).trim() == "5").then_some(())
+    });
     guest.run(INTRUSION).unwrap();
     let incident = incident(guest);
     let picket = |what: &str| guest.ssh(&format!("/opt/picket/picket {what}")).unwrap();
@@ -68,6 +82,8 @@ fn a_host_returns_to_service_once_nothing_of_the_incident_is_left() {
     assert!(says(guest, "systemctl is-active beacon.service").starts_with("inactive"));
     assert!(says(guest, "passwd --status eve").starts_with("eve L "));
     guest.run("cmp /root/.ssh/authorized_keys /root/keys").unwrap();
+    let settings = |folder: &str| says(guest, &format!("cd {folder}; stat -c '%n %a %U %G' *; cat *"));
+    assert_eq!(settings("/etc/app"), settings("/root/app"));
 
     // By hand is not done yet.
     let early = picket(&format!("recover {incident} --yes"));

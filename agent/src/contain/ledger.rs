@@ -52,6 +52,8 @@ pub enum Before {
     Unit { ran: bool, enablement: String },
     /// A module of the kernel, with what it was told if it was `loaded`.
     Module { loaded: bool, parameters: BTreeMap<String, String> },
+    /// No file, where there is one now, known by this.
+    Nothing { left: Sha256 },
     /// Several files, each with its own place in the vault.
     Files { kept: Vec<Kept> },
 }
@@ -106,6 +108,14 @@ impl Entry {
         match &self.before {
             Some(Before::Files { kept }) => kept,
             _ => &[],
+        }
+    }
+
+    /// By which a file is known again that the act has left.
+    pub const fn left(&self) -> Option<Sha256> {
+        match &self.before {
+            Some(Before::Content { left } | Before::Nothing { left }) => Some(*left),
+            _ => None,
         }
     }
 

@@ -87,7 +87,7 @@ pub fn plan(root: &Path, user: &str) -> Result<Plan> {
 /// Locks it; gives what was done in words.
 pub fn apply(vault: &Vault, id: ActionId, root: &Path, plan: &Plan) -> Result<String> {
     let Plan { held, locked, user, .. } = plan;
-    rewrite::replace(vault, id, held, locked)?;
+    rewrite::replace(vault, id, held, locked, &held.kept)?;
     if verify(root, user)? {
         return Ok(format!("locked account {user}; its sessions go on"));
     }

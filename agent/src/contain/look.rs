@@ -10,7 +10,7 @@ use crate::accounts::Accounts;
 
 use super::expire_credentials::{self, CredentialsError};
 use super::remove_line::{self, LineError};
-use super::{Containment, disable_module, disable_unit, end_sessions, kill_tree, lock_account};
+use super::{Containment, disable_module, disable_unit, end_sessions, kill_tree, lock_account, restore_file};
 
 impl Containment {
     /// One answer for each, in their order.
@@ -49,6 +49,9 @@ impl Containment {
                 Err(CredentialsError::Nothing { left, .. }) if left.is_empty() => Seen::Gone,
                 Err(error) => Seen::Unknown(error.to_string()),
             },
+            ActionKind::RestoreFile { path, before, last } => {
+                restore_file::look(&self.steps.copies, path, *before, *last)
+            }
             ActionKind::EndSessions { user } => match Accounts::read(root) {
                 Ok(accounts) if accounts.uid(user).is_none() => Seen::Gone,
                 _ => or_unknown(end_sessions::verify(root, user, &[]).map_err(said)),

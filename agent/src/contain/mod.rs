@@ -17,6 +17,7 @@ use crate::sys::priority;
 mod afterwards;
 pub mod block_address;
 pub mod block_domain;
+mod copies;
 pub mod cut_connection;
 pub mod deny_execution;
 pub mod disable_module;
@@ -44,6 +45,7 @@ pub mod quarantine_file;
 mod reached;
 mod recover;
 pub mod remove_line;
+mod restore_file;
 pub mod rewrite;
 mod steps;
 pub mod suspend_process;
@@ -55,6 +57,7 @@ pub use options::ContainOptions;
 
 use block_address::Blocks;
 use block_domain::Domains;
+use copies::Copies;
 use deny_execution::Denials;
 use evidence::Evidence;
 use journal::JournalError;
@@ -75,6 +78,8 @@ pub enum ContainError {
     Vault { path: PathBuf, source: std::io::Error },
     #[error("cannot open the evidence {path}: {source}; it is a directory of the agent's own, owned by root")]
     Evidence { path: PathBuf, source: std::io::Error },
+    #[error("cannot open the copies {path}: {source}; it is a directory of the agent's own, owned by root")]
+    Copies { path: PathBuf, source: std::io::Error },
     #[error("no action {id} is known here; `picket actions` lists those of this host that can be undone")]
     Unknown { id: ActionId },
     #[error("action {id} is {}; only what is in force can be undone", state.word())]
@@ -106,6 +111,9 @@ impl Containment {
             .map_err(|source| ContainError::Vault { path, source })?;
         let path = options.state_dir.join("evidence");
         let evidence = Evidence::open(path.clone()).map_err(|source| ContainError::Evidence { path, source })?;
+        let path = options.state_dir.join("copies");
+        let copies =
+            Copies::open(path.clone(), options.root.clone()).map_err(|source| ContainError::Copies { path, source })?;
         let ContainOptions { steady, moved_ns, .. } = options;
         let (ledger, cut_short) = Ledger::open(&options.state_dir.join("containment.journal"), moved_ns, steady.now())?;
         let denials = Denials::new(deny, options.exec_filesystems);
@@ -115,6 +123,7 @@ impl Containment {
         let steps = Steps {
             vault,
             evidence,
+            copies,
             denials,
             blocks,
             domains,
@@ -130,6 +139,11 @@ impl Containment {
         let reports = containment.recover(cut_short);
         containment.steps.domains.settle();
         Ok((containment, reports))
+    }
+
+    /// Copies of the host's settings, as they change.
+    pub const fn copies(&mut self) -> &mut Copies {
+        &mut self.steps.copies
     }
 
     /// What isolations leave reachable from now on, and those in force once they are put back.

@@ -9,7 +9,7 @@ use super::ledger::{Entry, Undoing};
 use super::steps::{self, Beside, StepError};
 use super::{
     Containment, disable_module, disable_unit, end_sessions, expire_credentials, isolate_host, kill_tree,
-    quarantine_file, rewrite,
+    quarantine_file, restore_file, rewrite,
 };
 use crate::sys::clock;
 
@@ -74,7 +74,10 @@ impl Containment {
                 failed("the host started again before it was done; the process went with it".to_owned())
             }
             ActionKind::SuspendProcess { .. } | ActionKind::FreezeGroup { .. } => self.finish_as_found(entry),
-            ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } => self.finish_exchange(entry),
+            ActionKind::RestoreFile { path, .. } if entry.kept.is_none() => self.finish_put(path, entry),
+            ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } | ActionKind::RestoreFile { .. } => {
+                self.finish_exchange(entry)
+            }
             ActionKind::EndSessions { user } => self.finish_sessions(user, entry, now),
             ActionKind::BlockAddress { .. } | ActionKind::BlockDomain { .. } => self.finish_block(entry, steady),
             ActionKind::DisableUnit { unit } => self.finish_unit(unit, entry),
@@ -91,6 +94,18 @@ impl Containment {
         match rewrite::recover(&self.steps.vault, entry.id(), kept) {
             Ok(true) => applied(format!("{} was changed; the agent ended meanwhile", kept.path.display())),
             Ok(false) => failed(format!("the agent ended before {} was changed", kept.path.display())),
+            Err(error) => failed(format!("the agent ended meanwhile: {error}")),
+        }
+    }
+
+    /// A file that was to stand where none did.
+    fn finish_put(&self, path: &str, entry: &Entry) -> Found {
+        let Some(left) = entry.left() else {
+            return failed("the agent ended before the file was looked at".to_owned());
+        };
+        match restore_file::recover(entry.id(), &self.steps.copies.on_host(path), left) {
+            Ok(true) => applied(format!("put back {path}; the agent ended meanwhile")),
+            Ok(false) => failed(format!("the agent ended before {path} was put back")),
             Err(error) => failed(format!("the agent ended meanwhile: {error}")),
         }
     }
@@ -243,7 +258,8 @@ impl Containment {
                 let left = entry.until.map_or(0, |until| until.millis_since(now));
                 self.steps.apply(entry.id(), plan, left).map_err(said).map(drop)
             }
-            ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } => {
+            ActionKind::RestoreFile { .. } if entry.kept.is_none() => Ok(()),
+            ActionKind::RemoveLine { .. } | ActionKind::LockAccount { .. } | ActionKind::RestoreFile { .. } => {
                 let kept = entry.kept.as_ref().ok_or("the journal does not say what the file was")?;
                 match rewrite::holds(&self.steps.vault, entry.id(), kept) {
                     Ok(true) => Ok(()),

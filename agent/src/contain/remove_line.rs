@@ -60,7 +60,7 @@ pub fn plan(path: &str, line: &str, expected: Option<Sha256>, meant: Option<File
 /// Takes it out, wherever it stands in the file; gives what was done in words.
 pub fn apply(vault: &Vault, id: ActionId, plan: &Plan) -> Result<String> {
     let kept = plan.kept();
-    rewrite::replace(vault, id, &plan.held, &plan.reduced)?;
+    rewrite::replace(vault, id, &plan.held, &plan.reduced, kept)?;
     if !verify(kept, &plan.line)? {
         undo(vault, id, kept, plan.left(), &plan.line)?;
         return Err(LineError::Unverified { path: kept.path.display().to_string() });
@@ -75,7 +75,7 @@ pub fn apply(vault: &Vault, id: ActionId, plan: &Plan) -> Result<String> {
 
 /// Whether the file has no such line, or is gone.
 pub fn verify(kept: &Kept, line: &str) -> Result<bool> {
-    let now = rewrite::now(kept)?.unwrap_or_default();
+    let now = rewrite::now(&kept.path)?.unwrap_or_default();
     Ok(!lines(&now).any(|found| text(found) == line.as_bytes()))
 }
 

@@ -4,6 +4,8 @@
 //! The whole file lies in the vault from before the step until after the way back. The new one stands beside the old
 //! under a name of the action's own, and the two change names: whoever opens the path finds one or the other, whole.
 
+mod put;
+
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -20,6 +22,7 @@ use super::kept::Kept;
 use super::paths::{self, Place};
 use super::vault::{self, Vault};
 use crate::sys::inode;
+pub use put::{clean, put, take_out};
 
 /// The files that are edited here hold settings; a larger one is something else.
 pub const CONTENT_BYTES_MAX: u64 = 1024 * 1024;
@@ -93,8 +96,9 @@ pub fn sum(content: &[u8]) -> Sha256 {
     Sha256(sha2::Sha256::digest(content).into())
 }
 
-/// Puts `new` in the place of the content. On an error the file is as it was, and the vault empty of it.
-pub fn replace(vault: &Vault, id: ActionId, held: &Held, new: &[u8]) -> Result<()> {
+/// Puts `new` in the place of the content, with owner, mode and attributes of `like`. On an error the file is as it was,
+/// and the vault empty of it.
+pub fn replace(vault: &Vault, id: ActionId, held: &Held, new: &[u8], like: &Kept) -> Result<()> {
     let Held { kept, content, place, file } = held;
     let act = |doing| failing(doing, &kept.path, STAYS);
     if let Err(why) = vault.room_for(kept.size).map_err(act("make room for"))? {
@@ -103,8 +107,9 @@ pub fn replace(vault: &Vault, id: ActionId, held: &Held, new: &[u8]) -> Result<(
     vault.copy_in(id, file).map_err(act("copy"))?;
     let done = whole_copy(vault, id, kept, content).and_then(|()| {
         // The time of change is now, or whoever keeps an eye on it, such as cron, goes on with what it read before.
-        let dress = |new: &File| kept.give_ownership(new).map(drop);
-        exchange(id, place, new, dress, |out| Ok(kept.is(&out.metadata()?) && unwritten(out, content)?))
+        let dress = |new: &File| like.give_ownership(new).map(drop);
+        let pinned = Some(like.pinned).filter(|pinned| *pinned != kept.pinned);
+        exchange(id, place, new, pinned, dress, |out| Ok(kept.is(&out.metadata()?) && unwritten(out, content)?))
             .map_err(|error| error.of(&kept.path))
     });
     if done.is_err() {
@@ -129,8 +134,8 @@ fn place_has(place: &Place, name: &str) -> bool {
 }
 
 /// The content that the file has now. `None` where there is no such file.
-pub fn now(kept: &Kept) -> Result<Option<Vec<u8>>> {
-    match hold(&kept.path, None, None) {
+pub fn now(path: &Path) -> Result<Option<Vec<u8>>> {
+    match hold(path, None, None) {
         Ok(held) => Ok(Some(held.content)),
         Err(RewriteError::Act { source, .. }) if gone(&source) => Ok(None),
         Err(error) => Err(error),
@@ -207,7 +212,7 @@ pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
 fn swap(id: ActionId, held: &Held, new: &[u8], dress: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
     let Held { kept, content, place, .. } = held;
     let unchanged = |out: &File| Ok(kept.is(&out.metadata()?) && unwritten(out, content)?);
-    exchange(id, place, new, dress, unchanged).map_err(|error| error.of(&kept.path))
+    exchange(id, place, new, None, dress, unchanged).map_err(|error| error.of(&kept.path))
 }
 
 /// Whether it is what it was, but for its inode.
@@ -248,11 +253,12 @@ impl Stopped {
     }
 }
 
-/// Makes a file of `new` beside `place`, and lets the two change names if the one that stood there is still `right`.
+/// Makes a file of `new` beside `place`, `pinned` as the one that stood there if not said otherwise, and lets the two change names if the one that stood there is still `right`.
 fn exchange(
     id: ActionId,
     place: &Place,
     new: &[u8],
+    pinned: Option<u32>,
     dress: impl FnOnce(&File) -> io::Result<()>,
     right: impl Fn(&File) -> io::Result<bool>,
 ) -> std::result::Result<(), Stopped> {
@@ -262,7 +268,7 @@ fn exchange(
     vault::removed(directory, beside).map_err(at("clean up beside"))?;
     let file = vault::create(directory, beside).map_err(at("make a file beside"))?;
     let standing = paths::regular(directory, &place.name).map_err(at("open"))?;
-    let pinned = inode::pinned(&standing).map_err(at("look at"))?;
+    let stood = inode::pinned(&standing).map_err(at("look at"))?;
     let names = || renameat2(directory, beside, directory, place.name.as_os_str(), RenameFlags::RENAME_EXCHANGE);
     let done = (|| {
         file.write_all_at(new, 0).map_err(at("write a file beside"))?;
@@ -283,7 +289,10 @@ fn exchange(
             }
         }
     })();
-    let pin = if done.is_ok() { inode::set_pinned(&file, pinned) } else { inode::set_pinned(&standing, pinned) };
+    let pin = match done {
+        Ok(()) => inode::set_pinned(&file, pinned.unwrap_or(stood)),
+        Err(_) => inode::set_pinned(&standing, stood),
+    };
     // What could not be put back is the only one of its kind.
     if !matches!(done, Err(Stopped::Stuck(_))) {
         vault::removed(directory, beside).and_then(|()| vault::synced(directory)).map_err(at("clean up beside"))?;
@@ -336,7 +345,7 @@ fn beside(id: ActionId) -> String {
     format!(".picket-{id}.part")
 }
 
-fn gone(error: &io::Error) -> bool {
+pub fn gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
         || error.raw_os_error() == Some(Errno::ENOENT as i32)
 }

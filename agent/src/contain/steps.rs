@@ -15,6 +15,7 @@ use picket_policy::Isolation;
 
 use super::block_address::{self, BlockError, Blocks};
 use super::block_domain::{self, DomainError, Domains};
+use super::copies::Copies;
 use super::cut_connection::{self, CutError};
 use super::deny_execution::{self, Denials, DenyError};
 use super::disable_module::{self, ModuleError};
@@ -30,6 +31,7 @@ use super::ledger::{Before, Entry};
 use super::lock_account::{self, LockError};
 use super::quarantine_file::{self, QuarantineError};
 use super::remove_line::{self, LineError};
+use super::restore_file::{self, RestoreError};
 use super::rewrite::RewriteError;
 use super::suspend_process::{self, SuspendError};
 use super::vault::Vault;
@@ -73,6 +75,8 @@ pub enum StepError {
     #[error(transparent)]
     Module(#[from] ModuleError),
     #[error(transparent)]
+    Restore(#[from] RestoreError),
+    #[error(transparent)]
     Credentials(#[from] CredentialsError),
     #[error("a lease of 0 ms is over before it begins; ask again with a lease")]
     NoLease,
@@ -114,6 +118,7 @@ pub enum Plan {
     Domain(block_domain::Plan),
     Module(disable_module::Plan),
     Credentials(expire_credentials::Plan),
+    Restore(restore_file::Plan),
 }
 
 impl Plan {
@@ -123,6 +128,7 @@ impl Plan {
             Self::Quarantine(plan) => Some(plan.kept.clone()),
             Self::Line(plan) => Some(plan.kept().clone()),
             Self::Lock(plan) => Some(plan.kept().clone()),
+            Self::Restore(plan) => plan.kept().cloned(),
             _ => None,
         }
     }
@@ -141,6 +147,8 @@ impl Plan {
             Self::Credentials(plan) => Some(Before::Files { kept: plan.kept() }),
             Self::Line(plan) => Some(Before::Content { left: plan.left() }),
             Self::Lock(plan) => Some(Before::Content { left: plan.left() }),
+            Self::Restore(plan) if plan.kept().is_none() => Some(Before::Nothing { left: plan.left()? }),
+            Self::Restore(plan) => Some(Before::Content { left: plan.left()? }),
             _ => None,
         }
     }
@@ -150,6 +158,7 @@ impl Plan {
 pub struct Steps {
     pub vault: Vault,
     pub evidence: Evidence,
+    pub copies: Copies,
     pub denials: Denials,
     pub blocks: Blocks,
     pub domains: Domains,
@@ -209,6 +218,9 @@ impl Steps {
             ActionKind::ExpireCredentials { user } => {
                 Plan::Credentials(expire_credentials::plan(&self.root, &self.vault, user)?)
             }
+            ActionKind::RestoreFile { path, before, last } => {
+                Plan::Restore(restore_file::plan(&self.copies, path, *before, *last)?)
+            }
             ActionKind::EndSessions { user } => Plan::Sessions(end_sessions::plan(&self.root, user, spare)?),
             ActionKind::BlockDomain { domain } => {
                 Plan::Domain(block_domain::plan(domain, &self.coordinator_names, &self.root)?)
@@ -253,6 +265,7 @@ impl Steps {
             Plan::Unit(plan) => Ok(disable_unit::apply(&self.root, &plan)?),
             Plan::Module(plan) => Ok(disable_module::apply(&self.root, &plan)?),
             Plan::Credentials(plan) => Ok(expire_credentials::apply(&self.vault, id, &plan)?),
+            Plan::Restore(plan) => Ok(restore_file::apply(&self.vault, id, &plan)?),
             Plan::Block(plan) => Ok(self.blocks.apply(id, plan, lease_ms)?),
             Plan::Cut(plan) => Ok(cut_connection::apply(&self.network, &plan)?),
             Plan::Domain(plan) => Ok(self.domains.apply(id, plan, lease_ms)?),
@@ -304,6 +317,11 @@ impl Steps {
             ActionKind::DisableUnit { unit } => disable_unit::verify(&self.root, unit)?,
             ActionKind::DisableModule { module } => disable_module::verify(&self.root, module)?,
             ActionKind::ExpireCredentials { .. } => expire_credentials::verify(&self.vault, entry.id(), entry.files()),
+            ActionKind::RestoreFile { path, .. } => match entry.left() {
+                Some(left) => restore_file::verify(&self.copies.on_host(path), left)?,
+                // It was as it was to be.
+                None => true,
+            },
             ActionKind::EndSessions { user } => end_sessions::verify(&self.root, user, &[])?,
             ActionKind::BlockDomain { .. } => self.domains.verify(entry.id()),
         })

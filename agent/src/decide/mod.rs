@@ -314,7 +314,9 @@ fn target(
             target.guards =
                 around.is_system_content(sha256, acting).then_some("a program of the system has this content");
         }
-        ActionKind::RemoveLine { path, .. } | ActionKind::DenyPath { path } => target.path.clone_from(path),
+        ActionKind::RemoveLine { path, .. } | ActionKind::DenyPath { path } | ActionKind::RestoreFile { path, .. } => {
+            target.path.clone_from(path);
+        }
         ActionKind::LockAccount { user }
         | ActionKind::EndSessions { user }
         | ActionKind::ExpireCredentials { user } => {

@@ -179,6 +179,7 @@ impl Engine {
         engine.say_what_was_left();
         engine.say_what_was_damaged();
         engine.set_interest(&interest);
+        engine.take_copies();
         engine.resume_maintenance();
         engine.resume_halt();
         recovered.into_iter().for_each(|report| engine.report(report));
@@ -237,6 +238,7 @@ impl Engine {
     fn event(&mut self, event: Event) {
         self.events_seen += 1;
         self.watch_drill(&event);
+        self.watch_copied(&event);
         self.hear_of_last_life(&event);
         let detections = self.detect.observe(&event);
         let straggler = self.hunt.straggler(&event);
@@ -341,6 +343,7 @@ impl Engine {
 
     fn keep(&mut self, record: &Record) {
         if let Record::Event { event: Event { activity: Activity::Loss { counts }, .. } } = record {
+            self.containment.copies().miss();
             for LossCount { place, count } in counts {
                 *self.lost.entry(place.clone()).or_default() += count;
             }

@@ -18,4 +18,5 @@ mod module;
 mod quarantine;
 mod release;
 mod residue;
+mod restore;
 mod suspend;

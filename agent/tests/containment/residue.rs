@@ -9,9 +9,10 @@ use std::process::{Child, Command, Stdio};
 
 use picket_agent::contain::{ContainOptions, Containment};
 use picket_agent::pins;
+use picket_model::Timestamp;
 use picket_model::action::{ActionKind, ActionState, IsolationScope};
 
-use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, key, program, quarantine};
+use crate::fixture::{BOOT, MINUTE_MS, Mounted, Place, action, analyst, apply, key, now, program, quarantine};
 use crate::suspend::Group;
 
 /// What the child is to do and where, as JSON.
@@ -111,6 +112,8 @@ struct Field {
     askers: (Group, String),
     network: String,
     victims: Vec<Child>,
+    /// Before anybody changed the host's settings.
+    came: Timestamp,
 }
 
 impl Drop for Field {
@@ -131,6 +134,22 @@ fn said(program: &str, arguments: &[&str]) -> String {
     let mut lines: Vec<String> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
     lines.sort();
     lines.join("\n")
+}
+
+fn restored(path: &str, before: Timestamp) -> ActionKind {
+    ActionKind::RestoreFile { path: path.to_owned(), before, last: None }
+}
+
+/// Of two files copies were taken before one was changed and the other deleted; gives a time in between.
+fn changed_settings(place: &Place) -> Timestamp {
+    let paths = ["changed", "deleted"].map(|name| place.path(&format!("host/etc/{name}")));
+    paths.iter().for_each(|path| fs::write(path, "as it was").unwrap());
+    let (containment, _) = place.open();
+    let _ = containment.look(&["/etc/changed", "/etc/deleted"].map(|path| restored(path, now())));
+    let came = now();
+    fs::write(&paths[0], "as an intruder wants it").unwrap();
+    fs::remove_file(&paths[1]).unwrap();
+    came
 }
 
 impl Field {
@@ -161,6 +180,7 @@ impl Field {
         }
         program(&mounted.path("tool"));
         place.options();
+        let came = changed_settings(&place);
         let network = format!("pkres{tag}{}", std::process::id());
         said("/usr/sbin/ip", &["netns", "add", &network]);
         said("/usr/sbin/ip", &["-n", &network, "link", "set", "lo", "up"]);
@@ -169,7 +189,7 @@ impl Field {
         let victims: Vec<Child> =
             (0..2).map(|_| Command::new("/bin/sleep").arg("600").stdin(Stdio::null()).spawn().unwrap()).collect();
         group.take(victims[1].id());
-        Self { place, mounted, group, askers: (askers, before), network, victims }
+        Self { place, mounted, group, askers: (askers, before), network, victims, came }
     }
 
     fn kinds(&self) -> Vec<ActionKind> {
@@ -195,6 +215,8 @@ impl Field {
             },
             ActionKind::DenyPath { path: self.mounted.path("tool").to_str().unwrap().to_owned() },
             ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
+            restored("/etc/changed", self.came),
+            restored("/etc/deleted", self.came),
         ];
         kinds.extend(module);
         kinds
@@ -212,7 +234,7 @@ impl Field {
 
     fn world(&self) -> World {
         let roots = [self.place.root.path(), &self.mounted.path("")].map(|path| path.to_str().unwrap().to_owned());
-        let own = ["containment.journal", "evidence", ".pwd.lock"];
+        let own = ["containment.journal", "evidence", "copies", ".pwd.lock"];
         let mut arguments: Vec<&str> = roots.iter().map(String::as_str).collect();
         arguments.push("(");
         for (at, name) in own.iter().enumerate() {

@@ -2,6 +2,7 @@
 //! Never: IO, the clock, an encoding. `common/wire` encodes these types; the stages exchange them.
 
 pub mod action;
+pub mod copied;
 pub mod detection;
 pub mod event;
 pub mod host;

@@ -45,8 +45,10 @@ pub enum Left {
     File {
         change: FileChange,
         path: String,
+        /// When it was first touched.
+        since: Timestamp,
         sha256: Option<Sha256>,
-        /// Lines that the incident's commands say they added to it.
+        /// Lines that the incident's commands say they added to it; none where that does not tell all.
         lines: Vec<String>,
     },
     Job {

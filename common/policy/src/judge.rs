@@ -217,7 +217,9 @@ impl Authority {
         let (scope, path) = match &action.kind {
             ActionKind::IsolateHost { scope: IsolationScope::Host } => ("host", ""),
             ActionKind::IsolateHost { scope: IsolationScope::Namespace { .. } } => ("namespace", ""),
-            ActionKind::QuarantineFile { path, .. } | ActionKind::RemoveLine { path, .. } => ("", path.as_str()),
+            ActionKind::QuarantineFile { path, .. }
+            | ActionKind::RemoveLine { path, .. }
+            | ActionKind::RestoreFile { path, .. } => ("", path.as_str()),
             _ => ("", target.path.as_str()),
         };
         let subject = action.kind.subject();

@@ -194,7 +194,8 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             .into_iter()
             .find_map(|path| other_file(path, protected)),
         ActionKind::DenyPath { path } => file(path, protected).or_else(|| holding(path, protected)),
-        ActionKind::IsolateHost { .. } => None,
+        // What an intruder changed in the host's own settings is what is to be given back.
+        ActionKind::IsolateHost { .. } | ActionKind::RestoreFile { .. } => None,
         ActionKind::FreezeGroup { group } => self::group(group, protected),
         ActionKind::RemoveLine { path, .. } => match plain(path) {
             Some(plain) if FILES_OF_LINES.contains(&plain.as_str()) => None,

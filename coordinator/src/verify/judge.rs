@@ -82,7 +82,8 @@ pub(super) fn on_event(action: &Action, applied: Timestamp, event: &Event) -> Op
         | ActionKind::DisableUnit { .. }
         | ActionKind::BlockDomain { .. }
         | ActionKind::DisableModule { .. }
-        | ActionKind::ExpireCredentials { .. } => None,
+        | ActionKind::ExpireCredentials { .. }
+        | ActionKind::RestoreFile { .. } => None,
         ActionKind::SuspendProcess { target } => match event.activity {
             Activity::ProcessExit { .. } => (process.key == *target).then_some(Finding::Holds),
             _ => acted(event, process, later && process.key == *target, "it was stopped"),
@@ -129,6 +130,7 @@ pub(super) const fn silence_is_proof(action: &Action) -> bool {
             | ActionKind::RemoveLine { .. }
             | ActionKind::EndSessions { .. }
             | ActionKind::ExpireCredentials { .. }
+            | ActionKind::RestoreFile { .. }
             | ActionKind::BlockAddress { .. }
             | ActionKind::CutConnection { .. }
     )

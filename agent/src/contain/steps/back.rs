@@ -8,9 +8,11 @@ use super::super::kept::Kept;
 use super::super::ledger::{Before, Entry};
 use super::super::{
     disable_module, disable_unit, expire_credentials, freeze_group, isolate_host, kill_tree, lock_account,
-    quarantine_file, remove_line, rewrite, suspend_process,
+    quarantine_file, remove_line, restore_file, rewrite, suspend_process,
 };
 use super::{StepError, Steps, named};
+
+const WORD_ON_FILE: &str = "the journal's word on the file";
 
 impl Steps {
     /// Takes it back and checks that; gives what was done in words. `others`: how long another action cuts the same scope.
@@ -27,7 +29,7 @@ impl Steps {
             }
             ActionKind::QuarantineFile { .. } => match &entry.kept {
                 Some(kept) => Ok(quarantine_file::undo(&self.vault, entry.id().into(), kept)?),
-                None => Err(StepError::Unverified { what: "the journal's word on the file" }),
+                None => Err(StepError::Unverified { what: WORD_ON_FILE }),
             },
             ActionKind::DenyExecution { .. } | ActionKind::DenyPath { .. } => Ok(self.denials.undo(entry.id())?),
             ActionKind::IsolateHost { scope } => match others {
@@ -51,6 +53,13 @@ impl Steps {
                 let (kept, left) = exchanged(entry)?;
                 Ok(lock_account::undo(&self.vault, entry.id(), &self.root, kept, left, user)?)
             }
+            ActionKind::RestoreFile { path, .. } => match entry.left() {
+                Some(left) => {
+                    let (path, kept) = (self.copies.on_host(path), entry.kept.as_ref());
+                    Ok(restore_file::undo(&self.vault, entry.id(), &path, kept, left)?)
+                }
+                None => Ok(format!("{path} was as it was to be; there is nothing to take back")),
+            },
             ActionKind::BlockAddress { .. } => Ok(self.blocks.undo(entry.id())?),
             ActionKind::BlockDomain { domain } => Ok(self.domains.undo(entry.id(), domain)?),
             ActionKind::DisableUnit { unit } => Ok(disable_unit::undo(&self.root, unit, unit_before(entry).0)?),
@@ -70,6 +79,13 @@ impl Steps {
     fn verify_undone(&self, entry: &Entry, others: Option<u64>) -> Result<bool, StepError> {
         Ok(match &entry.report.action.kind {
             ActionKind::KillTree { .. } | ActionKind::EndSessions { .. } | ActionKind::CutConnection { .. } => false,
+            ActionKind::RestoreFile { path, .. } => match entry.left() {
+                Some(left) => {
+                    let (path, kept) = (self.copies.on_host(path), entry.kept.as_ref());
+                    restore_file::verify_undone(&self.vault, entry.id(), &path, kept, left)?
+                }
+                None => true,
+            },
             ActionKind::BlockAddress { .. } => self.blocks.verify_undone(entry.id())?,
             ActionKind::BlockDomain { domain } => self.domains.verify_undone(domain),
             ActionKind::DisableUnit { unit } => {
@@ -126,8 +142,6 @@ fn module_before(entry: &Entry) -> disable_module::State {
 
 /// Of a file with another content now: what it was, and by what the new content is known.
 fn exchanged(entry: &Entry) -> Result<(&Kept, Sha256), StepError> {
-    match (&entry.kept, &entry.before) {
-        (Some(kept), Some(Before::Content { left })) => Ok((kept, *left)),
-        _ => Err(StepError::Unverified { what: "the journal's word on the file" }),
-    }
+    let kept = entry.kept.as_ref().ok_or(StepError::Unverified { what: WORD_ON_FILE })?;
+    Ok((kept, entry.left().ok_or(StepError::Unverified { what: WORD_ON_FILE })?))
 }

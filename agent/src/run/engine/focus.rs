@@ -6,7 +6,8 @@ mod tests;
 
 use std::collections::HashSet;
 
-use picket_model::{Activity, Detection, Event, Interest, ProcessKey, Severity};
+use picket_model::copied;
+use picket_model::{Activity, Detection, Event, FileActivity, Interest, ProcessKey, Severity};
 
 use super::Engine;
 use crate::sensor::{InterestSetter, SensorError};
@@ -30,8 +31,11 @@ impl Focus {
         Self { setter, suspects: HashSet::new(), unwatched: 0 }
     }
 
+    /// What the rules ask for, and the files that are copied as they change.
     fn set(&mut self, interest: &Interest) -> Result<(), SensorError> {
-        self.setter.as_mut().map_or(Ok(()), |setter| setter.set(interest))
+        let mut interest = interest.clone();
+        copied::names().for_each(|name| interest.files.paths.add_name(name));
+        self.setter.as_mut().map_or(Ok(()), |setter| setter.set(&interest))
     }
 
     /// Marked at once, so that whatever it starts from now on is too. True when it is time to look for those that it
@@ -89,6 +93,24 @@ impl Engine {
         }
         let below = self.normalizer.below(&std::mem::take(&mut self.focus.suspects));
         self.focus.watch(below);
+    }
+
+    /// Without them a changed file is given back from a backup, by hand.
+    pub(super) fn take_copies(&mut self) {
+        if let Err(error) = self.containment.copies().start() {
+            self.speak("no copies of settings are taken", &error.to_string());
+        }
+    }
+
+    /// A copy is taken of what a file of settings has become, and the one from before is kept.
+    pub(super) fn watch_copied(&mut self, event: &Event) {
+        if let Activity::File { activity, file } = &event.activity
+            && *activity != FileActivity::Read
+        {
+            let copies = self.containment.copies();
+            copies.touch(&file.path);
+            file.old_path.as_deref().into_iter().for_each(|path| copies.touch(path));
+        }
     }
 
     /// A drill is told whole: whoever reads its report asks for every step.

@@ -106,6 +106,7 @@ impl Engine {
         let mut counts = self.spool.take_losses();
         counts.extend(self.normalizer.take_losses());
         counts.extend(self.scan.take_losses());
+        counts.extend(self.containment.copies().take_losses());
         self.scan_notices();
         let (losses, windows) = self.detect.take_losses();
         counts.extend(losses);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Domain, Network};
 use crate::event::NetFlow;
 use crate::process::{ProcessKey, Sha256};
+use crate::time::Timestamp;
 
 /// What an isolation closes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
@@ -86,6 +87,13 @@ pub enum ActionKind {
     DisableModule {
         module: String,
     },
+    /// Give a file of settings back as it was at a time, from the copy that its host keeps. Refused where somebody changed
+    /// it after `last`, the last of the changes that are to go.
+    RestoreFile {
+        path: String,
+        before: Timestamp,
+        last: Option<Timestamp>,
+    },
     /// Take away what lets a local account in without its password: keys and tickets. Its sessions go on.
     ExpireCredentials {
         user: String,
@@ -158,13 +166,14 @@ const DISABLE_UNIT: Nature = nature("disable_unit", Radius::Service, "D3-EDL", t
 const BLOCK_DOMAIN: Nature = nature("block_domain", Radius::Domain, "D3-DNSDL", true);
 const DISABLE_MODULE: Nature = nature("disable_module", Radius::Service, "D3-EDL", true);
 const EXPIRE_CREDENTIALS: Nature = nature("expire_credentials", Radius::Account, "D3-CR", true);
+const RESTORE_FILE: Nature = nature("restore_file", Radius::File, "D3-RF", true);
 
 /// Of a line, in words for people; its head tells a key or a job from another.
 const LINE_CHARS_SHOWN: usize = 80;
 
 impl ActionKind {
     /// Every kind there is.
-    pub const ALL: [Nature; 16] = [
+    pub const ALL: [Nature; 17] = [
         KILL_TREE,
         QUARANTINE_FILE,
         DENY_EXECUTION,
@@ -181,6 +190,7 @@ impl ActionKind {
         BLOCK_DOMAIN,
         DISABLE_MODULE,
         EXPIRE_CREDENTIALS,
+        RESTORE_FILE,
     ];
 
     #[must_use]
@@ -202,6 +212,7 @@ impl ActionKind {
             Self::BlockDomain { .. } => BLOCK_DOMAIN,
             Self::DisableModule { .. } => DISABLE_MODULE,
             Self::ExpireCredentials { .. } => EXPIRE_CREDENTIALS,
+            Self::RestoreFile { .. } => RESTORE_FILE,
         }
     }
 
@@ -236,6 +247,7 @@ impl ActionKind {
                 | Self::DisableUnit { .. }
                 | Self::DisableModule { .. }
                 | Self::ExpireCredentials { .. }
+                | Self::RestoreFile { .. }
         )
     }
 
@@ -256,6 +268,7 @@ impl ActionKind {
             (Self::RemoveLine { path: one, line: a, .. }, Self::RemoveLine { path: two, line: b, .. }) => {
                 (one, a) == (two, b)
             }
+            (Self::RestoreFile { path: one, .. }, Self::RestoreFile { path: two, .. }) => one == two,
             _ => self == other,
         }
     }
@@ -295,6 +308,7 @@ impl fmt::Display for ActionKind {
             Self::DisableUnit { unit } => write!(f, " {unit}"),
             Self::BlockDomain { domain } => write!(f, " {domain}"),
             Self::DisableModule { module } => write!(f, " {module}"),
+            Self::RestoreFile { path, before, .. } => write!(f, " {path} as before {before}"),
         }
     }
 }

@@ -39,6 +39,9 @@ fn kind(word: &str) -> ActionKind {
         "cut_connection" => ActionKind::CutConnection { flow: flow() },
         "disable_unit" => ActionKind::DisableUnit { unit: "x.timer".into() },
         "disable_module" => ActionKind::DisableModule { module: "evil".into() },
+        "restore_file" => {
+            ActionKind::RestoreFile { path: "/etc/motd".into(), before: Timestamp::from_millis(1), last: None }
+        }
         "expire_credentials" => ActionKind::ExpireCredentials { user: "eve".into() },
         "lock_account" => ActionKind::LockAccount { user: "ann".into() },
         "end_sessions" => ActionKind::EndSessions { user: "ann".into() },

@@ -1,7 +1,7 @@
 //! Owns: one action of every kind, and of every form that its target takes.
 //! Never: bytes.
 
-use picket_model::{ActionKind, IsolationScope, NetFlow, NetProtocol, ProcessKey, Sha256};
+use picket_model::{ActionKind, IsolationScope, NetFlow, NetProtocol, ProcessKey, Sha256, Timestamp};
 
 pub fn all() -> Vec<ActionKind> {
     let target = ProcessKey { boot: 7, pid: 10, start_ticks: 99 };
@@ -35,6 +35,7 @@ pub fn all() -> Vec<ActionKind> {
         ActionKind::BlockDomain { domain: "evil.example".parse().unwrap() },
         ActionKind::DisableModule { module: "nft_evil".into() },
         ActionKind::ExpireCredentials { user: "eve".into() },
+        ActionKind::RestoreFile { path: "/etc/motd".into(), before: Timestamp(7), last: Some(Timestamp(9)) },
     ]
 }
 

@@ -35,6 +35,7 @@ pub enum ActionKind {
     BlockDomain { domain: String },
     DisableModule { module: String },
     ExpireCredentials { user: String },
+    RestoreFile { path: String, before: u64, last: Option<u64> },
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -128,6 +129,9 @@ impl From<&model::ActionKind> for ActionKind {
             M::DenyPath { path } => Self::DenyPath { path: cut(path, PATH_BYTES_MAX) },
             M::BlockDomain { domain } => Self::BlockDomain { domain: domain.to_string() },
             M::DisableModule { module } => Self::DisableModule { module: cut(module, NAME_BYTES_MAX) },
+            M::RestoreFile { path, before, last } => {
+                Self::RestoreFile { path: cut(path, PATH_BYTES_MAX), before: before.0, last: last.map(|last| last.0) }
+            }
             M::ExpireCredentials { user } => Self::ExpireCredentials { user: cut(user, NAME_BYTES_MAX) },
         }
     }
@@ -178,6 +182,11 @@ impl TryFrom<ActionKind> for model::ActionKind {
             ActionKind::DisableModule { module } => {
                 Self::DisableModule { module: text("action.module", module, NAME_BYTES_MAX)? }
             }
+            ActionKind::RestoreFile { path, before, last } => Self::RestoreFile {
+                path: text("action.path", path, PATH_BYTES_MAX)?,
+                before: model::Timestamp(before),
+                last: last.map(model::Timestamp),
+            },
             ActionKind::ExpireCredentials { user } => {
                 Self::ExpireCredentials { user: text("action.user", user, NAME_BYTES_MAX)? }
             }

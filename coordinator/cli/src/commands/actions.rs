@@ -104,6 +104,7 @@ pub fn target(action: &Value) -> String {
         "block_domain" => value::text(kind, "/domain"),
         "disable_module" => format!("module {}", value::text(kind, "/module")),
         "lock_account" | "end_sessions" | "expire_credentials" => format!("account {}", value::text(kind, "/user")),
+        "restore_file" => format!("{} as before {}", value::text(kind, "/path"), value::time(kind, "/before")),
         "quarantine_file" | "deny_path" => value::text(kind, "/path"),
         "deny_execution" => format!("sha256 {}", value::short(kind, "/sha256")),
         "isolate_host" => value::find(kind, "/scope/namespace/name")

@@ -6,7 +6,7 @@ mod process;
 use std::net::SocketAddr;
 
 use clap::Subcommand;
-use picket_model::{ActionKind, Domain, NetFlow, NetProtocol, Network, Sha256};
+use picket_model::{ActionKind, Domain, NetFlow, NetProtocol, Network, Sha256, Timestamp};
 use serde_json::json;
 
 use crate::Context;
@@ -67,6 +67,16 @@ enum What {
         /// Only if the file still has this content
         #[arg(long)]
         sha256: Option<Sha256>,
+    },
+    /// Give a file of settings back as it was so long ago, from the copy that its host keeps
+    #[command(
+        after_help = "Example:\n  picket contain web-1 restore-file /etc/ssh/sshd_config --before 2h\n\nCopies are kept of what lies in /etc, /usr/local/etc and /var/spool/cron, and of start-up files and keys in homes."
+    )]
+    RestoreFile {
+        path: String,
+        /// As it was so long ago: 30s, 10m, 2h, 1d
+        #[arg(long, value_parser = super::events::parse_span)]
+        before: u64,
     },
     /// Lock a local account, whatever opens it: password or key
     #[command(after_help = "Example:\n  picket contain web-1 lock-account ann --end-sessions --lease 1d")]
@@ -184,6 +194,10 @@ fn kinds(api: &Api, host: &str, what: &What) -> Result<Vec<ActionKind>, Failure>
         What::EndSessions { user } => ActionKind::EndSessions { user: user.clone() },
         What::RemoveLine { path, line, sha256 } => {
             ActionKind::RemoveLine { path: path.clone(), line: line.clone(), sha256: *sha256 }
+        }
+        What::RestoreFile { path, before } => {
+            let before = Timestamp::from_millis(crate::value::now().as_millis().saturating_sub(*before));
+            ActionKind::RestoreFile { path: path.clone(), before, last: None }
         }
         What::KillTree { process } => ActionKind::KillTree { target: process::key(api, host, process)? },
         What::SuspendProcess { process } => ActionKind::SuspendProcess { target: process::key(api, host, process)? },

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use picket_model::copied::is_copied;
 use picket_model::{
     Activity, Event, EventId, FileActivity, FileChange, FileObject, HostId, Left, Process, Sha256, Timestamp, Trace,
 };
@@ -22,7 +23,9 @@ type States = BTreeMap<(HostId, String), State>;
 
 struct State {
     change: FileChange,
+    since: Timestamp,
     time: Timestamp,
+    touches: usize,
     sha256: Option<Sha256>,
     by: String,
 }
@@ -97,10 +100,14 @@ impl Files {
         };
         states
             .into_iter()
-            .map(|((host, path), State { change, time, sha256, by })| {
-                let lines = lines(host, &path);
+            .map(|((host, path), State { change, since, time, touches, sha256, by })| {
+                let mut lines: Vec<String> = lines(host, &path);
+                // What else was done to it than to add these lines goes only with all of it.
+                if is_copied(&path) && lines.len() < touches {
+                    lines.clear();
+                }
                 let sha256 = sha256.or_else(|| measured.get(&(host, path.clone())).copied().flatten());
-                Trace { host, time, left: Left::File { change, path, sha256, lines }, by }
+                Trace { host, time, left: Left::File { change, path, since, sha256, lines }, by }
             })
             .collect()
     }
@@ -109,6 +116,7 @@ impl Files {
 fn take_touch(states: &mut States, Touch { host, time, activity, file, by }: Touch) {
     let key = (host, file.path.clone());
     let known = states.get(&key).map(|state| state.change);
+    let (since, before) = states.get(&key).map_or((time, 0), |state| (state.since, state.touches));
     let change = match activity {
         FileActivity::Delete if known == Some(FileChange::Created) => {
             states.remove(&key);
@@ -126,7 +134,7 @@ fn take_touch(states: &mut States, Touch { host, time, activity, file, by }: Tou
         }
         _ => known.unwrap_or(FileChange::Changed),
     };
-    states.insert(key, State { change, time, sha256: file.sha256, by });
+    states.insert(key, State { change, since, time, touches: before + 1, sha256: file.sha256, by });
 }
 
 /// What lay under the name before is not there any more.
@@ -136,7 +144,9 @@ fn moved_from(states: &mut States, host: HostId, file: &FileObject, time: Timest
     if states.get(&key).is_some_and(|state| state.change == FileChange::Created) {
         states.remove(&key);
     } else {
-        states.insert(key, State { change: FileChange::Deleted, time, sha256: None, by: by.to_owned() });
+        let (since, touches) = states.get(&key).map_or((time, 1), |state| (state.since, state.touches + 1));
+        let by = by.to_owned();
+        states.insert(key, State { change: FileChange::Deleted, since, time, touches, sha256: None, by });
     }
 }
 

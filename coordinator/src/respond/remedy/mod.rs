@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use picket_model::copied::is_copied;
 use picket_model::{
     AccountActivity, ActionKind, ByHand, FileChange, HostId, IncidentId, JobKind, Left, Remedy, RemedyStep,
     ServiceActivity, Trace,
@@ -22,7 +23,7 @@ enum Stage {
     Starters,
     Doors,
     Sessions,
-    Lines,
+    Contents,
     Files,
 }
 
@@ -31,7 +32,7 @@ const fn stage(kind: &ActionKind) -> Stage {
         ActionKind::DisableUnit { .. } | ActionKind::DisableModule { .. } => Stage::Starters,
         ActionKind::LockAccount { .. } | ActionKind::ExpireCredentials { .. } => Stage::Doors,
         ActionKind::EndSessions { .. } => Stage::Sessions,
-        ActionKind::RemoveLine { .. } => Stage::Lines,
+        ActionKind::RemoveLine { .. } | ActionKind::RestoreFile { .. } => Stage::Contents,
         ActionKind::QuarantineFile { .. } => Stage::Files,
         _ => Stage::Processes,
     }
@@ -112,9 +113,13 @@ fn mend(trace: &Trace, all: &[Trace]) -> Mend {
             Mend::Acts(lines.iter().map(line).collect())
         }
         Left::File { path, change: FileChange::Changed, .. } if is_told_otherwise(trace, path, all) => Mend::Covered,
+        Left::File { path, since, .. } if is_copied(path) => {
+            act(ActionKind::RestoreFile { path: path.clone(), before: *since, last: Some(trace.time) })
+        }
         Left::File { change, path, .. } => by_hand::file(*change, path),
         Left::Job { job } => match (job.activity, job.kind) {
             _ if created(trace.host, &job.path, all) && job.kind != JobKind::Timer => Mend::Covered,
+            _ if is_restored(trace.host, &job.path, all) => Mend::Covered,
             (AccountActivity::Created, JobKind::Timer) => act(ActionKind::DisableUnit { unit: job.name.clone() }),
             (AccountActivity::Created, JobKind::At) => {
                 act(ActionKind::QuarantineFile { path: job.path.clone(), sha256: None })
@@ -158,15 +163,40 @@ fn created(host: HostId, path: &str, all: &[Trace]) -> bool {
     })
 }
 
+/// Whether the whole file is given back, and with it whatever changed in it.
+fn is_restored(host: HostId, path: &str, all: &[Trace]) -> bool {
+    all.iter().any(|trace| {
+        let Left::File { change, path: own, lines, .. } = &trace.left else { return false };
+        let whole = match change {
+            FileChange::Created => false,
+            FileChange::Changed => lines.is_empty() && !is_told_otherwise(trace, path, all),
+            FileChange::Deleted => true,
+        };
+        trace.host == host && own == path && is_copied(path) && whole
+    })
+}
+
 /// What changed in the file has a trace of its own: a job in a crontab, an account in the file of accounts.
 fn is_told_otherwise(file: &Trace, path: &str, all: &[Trace]) -> bool {
-    all.iter().filter(|trace| trace.host == file.host).any(|trace| match &trace.left {
+    let on_host = || all.iter().filter(|trace| trace.host == file.host);
+    // A job that was there before comes back with the file, and so goes one that was added beside it.
+    let is_other =
+        |left: &Left| matches!(left, Left::Job { job } if job.path == path && job.activity != AccountActivity::Created);
+    if is_copied(path) && on_host().any(|trace| is_other(&trace.left)) {
+        return false;
+    }
+    on_host().any(|trace| match &trace.left {
         Left::Job { job } => job.path == path,
         Left::Service { change } => change.path == path && change.activity == ServiceActivity::Created,
-        Left::Account { .. } => ["/etc/passwd", "/etc/shadow"].contains(&path),
-        Left::Group { .. } => ["/etc/group", "/etc/gshadow"].contains(&path),
+        Left::Account { .. } => is_of(path, &["/etc/passwd", "/etc/shadow", "/etc/.pwd.lock"]),
+        Left::Group { .. } => is_of(path, &["/etc/group", "/etc/gshadow", "/etc/.pwd.lock"]),
         _ => false,
     })
+}
+
+/// One of these, or what the tools of accounts keep of it from before.
+fn is_of(path: &str, files: &[&str]) -> bool {
+    files.contains(&path.strip_suffix('-').unwrap_or(path))
 }
 
 /// A file of many jobs, and not a job itself.

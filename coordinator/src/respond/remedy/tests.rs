@@ -11,7 +11,8 @@ fn trace(left: Left) -> Trace {
 
 fn file(change: FileChange, path: &str, lines: &[&str]) -> Trace {
     let lines = lines.iter().map(|line| (*line).to_owned()).collect();
-    trace(Left::File { change, path: path.to_owned(), sha256: None, lines })
+    let since = Timestamp::from_millis(400);
+    trace(Left::File { change, path: path.to_owned(), since, sha256: None, lines })
 }
 
 fn process(pid: u32, parent_lives: bool) -> Trace {
@@ -20,8 +21,12 @@ fn process(pid: u32, parent_lives: bool) -> Trace {
 }
 
 fn job(kind: JobKind, path: &str, name: &str) -> Trace {
+    job_that_was(AccountActivity::Created, kind, path, name)
+}
+
+fn job_that_was(activity: AccountActivity, kind: JobKind, path: &str, name: &str) -> Trace {
     let job = ScheduledJob {
-        activity: AccountActivity::Created,
+        activity,
         kind,
         name: name.to_owned(),
         schedule: "*/5 * * * *".to_owned(),
@@ -60,7 +65,11 @@ fn everything() -> Vec<Trace> {
         file(FileChange::Changed, "/root/.ssh/authorized_keys", &["ssh-rsa AAA x"]),
         file(FileChange::Changed, "/etc/ld.so.preload", &[]),
         file(FileChange::Changed, "/etc/passwd", &[]),
+        file(FileChange::Changed, "/etc/passwd-", &[]),
+        file(FileChange::Changed, "/etc/.pwd.lock", &[]),
         file(FileChange::Deleted, "/etc/motd", &[]),
+        file(FileChange::Changed, "/srv/app/settings", &[]),
+        file(FileChange::Deleted, "/usr/share/x", &[]),
         file(FileChange::Created, "/etc/systemd/system/multi-user.target.wants/x.service", &[]),
         account(AccountActivity::Created, &[]),
         account(AccountActivity::Modified, &["password"]),
@@ -99,6 +108,8 @@ fn what_runs_stops_first_then_what_starts_it_then_the_doors_then_lines_and_files
             "end_sessions eve",
             "remove_line /etc/crontab: */5 * * * * root /tmp/x",
             "remove_line /root/.ssh/authorized_keys: ssh-rsa AAA x",
+            "restore_file /etc/ld.so.preload as before 1970-01-01T00:00:00.400Z",
+            "restore_file /etc/motd as before 1970-01-01T00:00:00.400Z",
             "quarantine_file /etc/cron.d/x",
             "quarantine_file /var/spool/cron/atjobs/a0000101c",
         ]
@@ -110,8 +121,8 @@ fn what_no_act_mends_is_said_with_what_to_type() {
     let remedy = plan(INCIDENT, &everything(), &[service(ServiceActivity::Created, "other.service")], Vec::new());
     let said: Vec<(&str, &str)> = remedy.by_hand.iter().map(|it| (it.what.as_str(), it.command.as_str())).collect();
     for (what, command) in [
-        ("/etc/ld.so.preload was changed", "remove-line /etc/ld.so.preload"),
-        ("/etc/motd was deleted", "dpkg -S /etc/motd"),
+        ("/srv/app/settings was changed", "remove-line /srv/app/settings"),
+        ("/usr/share/x was deleted", "dpkg -S /usr/share/x"),
         ("starts a unit", "rm /etc/systemd/system/multi-user.target.wants/x.service"),
         ("account eve is locked, not removed", "userdel --remove eve"),
         ("the password of eve", "passwd eve"),
@@ -142,6 +153,23 @@ fn every_trace_alone_comes_to_something_unless_another_takes_it_along() {
     }
 }
 
+/// With a job that was changed the table comes back whole, and what was added to it goes with that.
+#[test]
+fn a_table_in_which_a_job_was_changed_is_given_back_as_a_whole() {
+    let added = job(JobKind::Cron, "/etc/crontab", "root /tmp/x");
+    let table = file(FileChange::Changed, "/etc/crontab", &[]);
+    assert_eq!(steps(&[added.clone(), table.clone()]), ["remove_line /etc/crontab: */5 * * * * root /tmp/x"]);
+    for activity in [AccountActivity::Modified, AccountActivity::Deleted] {
+        let other = job_that_was(activity, JobKind::Cron, "/etc/crontab", "root /usr/bin/backup");
+        let traces = [added.clone(), other.clone(), table.clone()];
+        let remedy = plan(INCIDENT, &traces, &[], Vec::new());
+        assert_eq!(steps(&traces), ["restore_file /etc/crontab as before 1970-01-01T00:00:00.400Z"]);
+        assert!(remedy.by_hand.is_empty(), "{:?}", remedy.by_hand);
+        // Where nobody saw who wrote to the table, nothing says as of when it was good.
+        assert!(plan(INCIDENT, &[other], &[], Vec::new()).by_hand[0].what.contains("/usr/bin/backup"));
+    }
+}
+
 #[test]
 fn the_order_in_which_traces_come_changes_nothing() {
     let mut traces = everything();
@@ -162,8 +190,8 @@ fn what_was_ordered_stays_in_the_plan_when_it_is_gone() {
     super::keep_ordered(&mut later, ordered);
     let kinds: Vec<String> = later.steps.iter().map(|step| step.kind.to_string()).collect();
     assert_eq!(
-        (kinds.len(), kinds[0].as_str(), kinds[10].as_str()),
-        (11, "kill_tree 42@7", "quarantine_file /var/spool/cron/atjobs/a0000101c")
+        (kinds.len(), kinds[0].as_str(), kinds[12].as_str()),
+        (13, "kill_tree 42@7", "quarantine_file /var/spool/cron/atjobs/a0000101c")
     );
     assert!(kinds.contains(&"quarantine_file /tmp/later".to_owned()), "{kinds:?}");
 }
