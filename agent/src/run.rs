@@ -119,6 +119,7 @@ pub fn run(config: &Config) -> anyhow::Result<()> {
 
     let result = serve(&mut engine, &engine_inputs, &mut offers, &uplink, &stop);
     stop.store(true, Ordering::SeqCst);
+    engine.pace().has_time();
     if result.is_ok() {
         engine.keeper().pause();
     }
@@ -177,6 +178,7 @@ fn serve(
             Err(RecvTimeoutError::Disconnected) => anyhow::bail!("the sensor and the uplink are gone"),
         }
         if Instant::now() >= due {
+            engine.pace().has_time();
             due = Instant::now() + TICK;
             if engine.tick() {
                 uplink.beat();

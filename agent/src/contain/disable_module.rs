@@ -25,6 +25,9 @@ const PATIENCE: [&str; 2] = ["--property=RuntimeMaxSec=4", "--property=TimeoutSt
 /// The kernel's own bound, with the end of a C string.
 const NAME_BYTES_MAX: usize = 55;
 
+/// Of a denial that is still being written; modprobe reads `.conf` alone.
+const PART: &str = "part";
+
 #[derive(Debug, thiserror::Error)]
 pub enum ModuleError {
     #[error("{module:?} is no name of a kernel module; give it as `lsmod` does")]
@@ -145,6 +148,12 @@ pub fn verify_undone(root: &Path, module: &str, before: &State) -> Result<bool> 
     Ok(!is_begun(root, &module) && there)
 }
 
+/// Takes away what a crash has left of an act that had not begun.
+pub fn clean(root: &Path, module: &str) -> Result<()> {
+    let module = named(module)?;
+    removed(&denial(root, &module).with_extension(PART), &module)
+}
+
 /// Whether our denial is there, with or without the rest of the act.
 pub fn is_begun(root: &Path, module: &str) -> bool {
     named(module).is_ok_and(|module| denial(root, &module).symlink_metadata().is_ok())
@@ -172,7 +181,7 @@ fn deny(root: &Path, module: &str) -> Result<()> {
     let text = format!(
         "# Picket keeps this module out; `picket undo` takes this away.\nblacklist {module}\ninstall {module} /bin/false\n"
     );
-    let whole = path.with_extension("part");
+    let whole = path.with_extension(PART);
     std::fs::create_dir_all(root.join(DENIALS))
         .and_then(|()| std::fs::write(&whole, text))
         .and_then(|()| std::fs::rename(&whole, &path))
@@ -181,15 +190,17 @@ fn deny(root: &Path, module: &str) -> Result<()> {
 
 fn allow(root: &Path, module: &str) -> Result<()> {
     let path = denial(root, module);
-    for path in [path.with_extension("part"), path] {
-        match std::fs::remove_file(&path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => {
-                return Err(ModuleError::System { doing: "allow", module: module.to_owned(), source });
-            }
-            _ => {}
+    removed(&path.with_extension(PART), module)?;
+    removed(&path, module)
+}
+
+fn removed(path: &Path, module: &str) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(ModuleError::System { doing: "allow", module: module.to_owned(), source })
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// The first name that orders something for a module is the one that counts.

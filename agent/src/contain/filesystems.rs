@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A host with more local filesystems gets the first of them; containers share theirs with few exceptions.
 const FILESYSTEMS_MAX: usize = 128;
@@ -58,6 +58,16 @@ pub fn parse(mountinfo: &str) -> Vec<PathBuf> {
 /// Of one line of mountinfo, the kind of its file system.
 pub fn kind(line: &str) -> Option<&str> {
     line.split_once(" - ")?.1.split(' ').next()
+}
+
+/// The kind of the file system that a path lies on, by the mount that is nearest above it.
+pub fn kind_at<'a>(mountinfo: &'a str, path: &Path) -> Option<&'a str> {
+    let mounts = mountinfo.lines().filter_map(|line| {
+        let point = line.split_once(" - ")?.0.split(' ').nth(4)?;
+        path.starts_with(unescaped(point)).then(|| (point.len(), kind(line)))
+    });
+    // Of two mounts on one point the later one is what is seen.
+    mounts.max_by_key(|(length, _)| *length)?.1
 }
 
 /// Whether another machine or program answers for its files.

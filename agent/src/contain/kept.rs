@@ -100,6 +100,12 @@ impl Kept {
     /// capabilities. Gives the names of the attributes that this filesystem would not take.
     pub fn give_ownership(&self, file: &File) -> io::Result<Vec<String>> {
         fchown(file, Some(Uid::from_raw(self.uid)), Some(Gid::from_raw(self.gid)))?;
+        // What the folder gives to every new file in it, such as rights of others.
+        for name in inode::xattr_names(file)? {
+            if !self.xattrs.iter().any(|own| own.name == hex::encode(name.as_bytes())) {
+                let _ = inode::remove_xattr(file, &name);
+            }
+        }
         let mut refused = Vec::new();
         for Xattr { name, value } in &self.xattrs {
             let name = CString::new(hex::decode(name).map_err(io::Error::other)?)?;

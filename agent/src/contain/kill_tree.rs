@@ -10,12 +10,15 @@ use picket_model::process::{ANCESTORS_MAX, ProcessKey};
 use super::held::{self, HoldError, hold, hold_unchecked, read_stat, send};
 use crate::procfs;
 use crate::sys::pidfd::PidFd;
+use crate::sys::{clock, priority};
 use crate::tasks::{Task, Tasks};
 
 /// A tree larger than this is a fork bomb: what was found is killed and the rest is reported as left.
 const MAX_TREE: usize = 16_384;
 /// Freezing stops after so many scans: each scan without new children ends it, so only a racing forker gets here.
 const MAX_SCANS: usize = 64;
+/// So much of the processor a kill may take before all others: a tree of some thousand.
+const FIRST: Duration = Duration::from_millis(50);
 
 #[derive(Debug, thiserror::Error)]
 pub enum KillError {
@@ -131,8 +134,12 @@ fn freeze(
     held: &mut Vec<(u32, PidFd)>,
     mut find: impl FnMut(&[(u32, PidFd)]) -> Result<Vec<(u32, u64)>, HoldError>,
 ) -> Result<bool, KillError> {
-    let mut stopped = 0;
+    let (mut stopped, used) = (0, clock::used());
     for _ in 0..MAX_SCANS {
+        // Whoever forks without end is stopped all the same, and gets no more of the host by it.
+        if clock::used().saturating_sub(used) > FIRST {
+            priority::take_turns();
+        }
         for (pid, fd) in held.iter().skip(stopped) {
             send(*pid, fd, Signal::SIGSTOP)?;
         }

@@ -175,6 +175,7 @@ impl Containment {
         event_time: Option<Timestamp>,
     ) -> ActionReport {
         let action = action.into_inner();
+        // What copies gigabytes or waits for other programs must not keep the host from its work meanwhile.
         if action.kind.races() {
             priority::go_first()
         } else {

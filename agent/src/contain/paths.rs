@@ -45,20 +45,33 @@ pub fn directory(path: &Path) -> io::Result<OwnedFd> {
 
 /// Opens a regular file in a held directory for reading. Nothing else is ever opened: a device or a pipe may act on it.
 pub fn regular(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    opened(directory, name, OFlag::empty())
+}
+
+/// The same, where nobody has a lease on it: such a one lets others wait for most of a minute.
+pub fn regular_now(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    opened(directory, name, OFlag::O_NONBLOCK)
+}
+
+fn opened(directory: &OwnedFd, name: &OsStr, more: OFlag) -> io::Result<File> {
     let held = openat(directory, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
     let seen = File::from(held);
     if !seen.metadata()?.is_file() {
         return Err(invalid("it is not a regular file"));
     }
     // The same inode again, this time for reading, whatever stands at the name by now.
-    let again = unnoted(Path::new(&own_descriptor(&seen)))?;
+    let again = unnoted_with(Path::new(&own_descriptor(&seen)), more)?;
     if same(&again.metadata()?, &seen.metadata()?) { Ok(again) } else { Err(invalid("it was exchanged meanwhile")) }
 }
 
 /// Opens for reading without moving the time of access, but where the file system does not allow that.
 pub fn unnoted(path: &Path) -> io::Result<File> {
+    unnoted_with(path, OFlag::empty())
+}
+
+fn unnoted_with(path: &Path, more: OFlag) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
-    let options = |flags| File::options().read(true).custom_flags(flags).open(path);
+    let options = |flags| File::options().read(true).custom_flags(flags | more.bits()).open(path);
     match options(OFlag::O_NOATIME.bits()) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => options(0),
         opened => opened,

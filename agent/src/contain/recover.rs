@@ -135,7 +135,9 @@ impl Containment {
     /// A denial without its unloading is carried to its end; where there is none, nothing was done.
     fn finish_module(&mut self, module: &str, entry: &Entry) -> Found {
         if !disable_module::is_begun(&self.steps.root, module) {
-            return failed(format!("the agent ended before {module} was disabled"));
+            let left = disable_module::clean(&self.steps.root, module).err();
+            let left = left.map_or_else(String::new, |error| format!("; {error}"));
+            return failed(format!("the agent ended before {module} was disabled{left}"));
         }
         match disable_module::hold(&self.steps.root, module) {
             Ok(()) => applied(format!("{module} is disabled; the agent ended meanwhile")),

@@ -19,13 +19,17 @@ pub enum RestoreError {
     #[error("cannot look for copies of {path}: {source}; nothing was done")]
     Copies { path: String, source: io::Error },
     #[error(
-        "no copy of {path} as it was before {before} is kept: {known}; restore it from a backup or its package: dpkg -S or rpm -qf names it"
+        "no copy of {path} as it was before {before} is kept: {known}; restore it from a backup or its package (dpkg -S or rpm -qf names it), or take it away with `picket contain HOST quarantine-file {path}` if it was not there"
     )]
     None { path: String, before: Timestamp, known: String },
     #[error("{path} was not there before {before}; `picket contain HOST quarantine-file {path}` takes it away")]
     Absent { path: String, before: Timestamp },
     #[error("of {path} as before {before} the content is not kept any more; restore it from a backup or its package")]
     NoContent { path: String, before: Timestamp },
+    #[error(
+        "{path} is larger now than settings are; `picket contain HOST quarantine-file {path}` takes it away, and this order then puts back what was there"
+    )]
+    Large { path: String },
     #[error(
         "{path} was changed again by {since}, after the last of the changes that were to go ({last}); look at it, and give it back by hand"
     )]
@@ -83,6 +87,9 @@ pub fn plan(copies: &Copies, path: &str, before: Timestamp, last: Option<Timesta
         return Err(RestoreError::None { path: named(), before, known: known(&versions) });
     };
     let Some(kept) = version.kept.clone() else { return Err(RestoreError::Absent { path: named(), before }) };
+    if versions.last().is_some_and(Version::is_large) {
+        return Err(RestoreError::Large { path: named() });
+    }
     let (taken, on_host) = (version.taken, copies.on_host(path));
     if versions.last().is_some_and(|now| now.is_same(version)) {
         return Ok(Plan::Nothing { path: on_host, taken });
@@ -128,16 +135,20 @@ pub fn apply(vault: &Vault, id: ActionId, plan: &Plan) -> Result<String> {
         }
         Plan::Put(put) => &**put,
     };
-    match standing {
+    let refused = match standing {
         Some(held) => rewrite::replace(vault, id, held, content, kept)?,
         None => rewrite::put(id, path, content, kept)?,
-    }
+    };
     if !verify(path, kept.sha256)? {
         undo(vault, id, path, plan.kept(), kept.sha256)?;
         return Err(RestoreError::Unverified { path: path.display().to_string() });
     }
     let how = if standing.is_some() { "gave back" } else { "put back" };
-    Ok(format!("{how} {} as it was at {taken}", path.display()))
+    let refused = match refused.as_slice() {
+        [] => String::new(),
+        names => format!("; the filesystem refused its attributes {}", names.join(", ")),
+    };
+    Ok(format!("{how} {} as it was at {taken}{refused}", path.display()))
 }
 
 /// Whether the file has the content that was given back.

@@ -91,23 +91,41 @@ pub fn hold(path: &Path, expected: Option<Sha256>, meant: Option<FileId>) -> Res
     Ok(Held { kept, content, place, file })
 }
 
+/// What a file is now, and its content where it is no larger than is edited. Whoever has it may not keep others waiting.
+pub fn glimpse(path: &Path) -> Result<(Kept, Option<Vec<u8>>)> {
+    let reach = |doing| failing(doing, path, "no copy of it is taken");
+    let place = paths::place(path).map_err(reach("reach the directory of"))?;
+    let file = paths::regular_now(&place.directory, &place.name).map_err(reach("open"))?;
+    let mut kept = Kept::read(&file, path.to_owned(), Sha256([0; 32])).map_err(reach("read the attributes of"))?;
+    let content = read(&file).map_err(reach("read"))?;
+    match &content {
+        Some(content) => (kept.sha256, kept.size) = (sum(content), content.len() as u64),
+        None => kept.size = kept.size.max(CONTENT_BYTES_MAX + 1),
+    }
+    Ok((kept, content))
+}
+
 /// The digest by which a content is known again.
 pub fn sum(content: &[u8]) -> Sha256 {
     Sha256(sha2::Sha256::digest(content).into())
 }
 
-/// Puts `new` in the place of the content, with owner, mode and attributes of `like`. On an error the file is as it was,
-/// and the vault empty of it.
-pub fn replace(vault: &Vault, id: ActionId, held: &Held, new: &[u8], like: &Kept) -> Result<()> {
+/// Puts `new` in the place of the content, with owner, mode and attributes of `like`; gives those attributes
+/// that this filesystem would not take. On an error the file is as it was, and the vault empty of it.
+pub fn replace(vault: &Vault, id: ActionId, held: &Held, new: &[u8], like: &Kept) -> Result<Vec<String>> {
     let Held { kept, content, place, file } = held;
     let act = |doing| failing(doing, &kept.path, STAYS);
     if let Err(why) = vault.room_for(kept.size).map_err(act("make room for"))? {
         return Err(RewriteError::VaultFull { path: kept.path.clone(), why });
     }
     vault.copy_in(id, file).map_err(act("copy"))?;
+    let mut refused = Vec::new();
     let done = whole_copy(vault, id, kept, content).and_then(|()| {
         // The time of change is now, or whoever keeps an eye on it, such as cron, goes on with what it read before.
-        let dress = |new: &File| like.give_ownership(new).map(drop);
+        let dress = |new: &File| {
+            refused = like.give_ownership(new)?;
+            Ok(())
+        };
         let pinned = Some(like.pinned).filter(|pinned| *pinned != kept.pinned);
         exchange(id, place, new, pinned, dress, |out| Ok(kept.is(&out.metadata()?) && unwritten(out, content)?))
             .map_err(|error| error.of(&kept.path))
@@ -115,7 +133,7 @@ pub fn replace(vault: &Vault, id: ActionId, held: &Held, new: &[u8], like: &Kept
     if done.is_err() {
         vault.discard(id).and_then(|()| vault.sync()).map_err(act("remove the copy of"))?;
     }
-    done
+    done.map(|()| refused)
 }
 
 /// Whether the vault has the content from before; what the file is now is for others to say.
@@ -171,14 +189,14 @@ pub fn back(
             refused = kept.give_back(new)?;
             Ok(())
         };
-        swap(id, &held, &old, dress)?;
+        swap(id, &held, &old, Some(kept.pinned), dress)?;
         if !is_back(kept)? {
             return Err(RewriteError::Unverified { path: kept.path.clone(), vault: vault.path_of(id) });
         }
         Back::Exactly { refused }
     } else {
         if let Some(merged) = merge(&old, &held.content) {
-            swap(id, &held, &merged, |new| held.kept.give_ownership(new).map(drop))?;
+            swap(id, &held, &merged, None, |new| held.kept.give_ownership(new).map(drop))?;
         }
         Back::Merged
     };
@@ -200,8 +218,10 @@ pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
         return Ok(false);
     }
     let Ok(standing) = paths::regular(&place.directory, &place.name) else { return Ok(true) };
-    inode::set_pinned(&standing, kept.pinned).map_err(act("pin again"))?;
     let seen = standing.metadata().map_err(act("look at"))?;
+    if kept.is(&seen) {
+        inode::set_pinned(&standing, kept.pinned).map_err(act("pin again"))?;
+    }
     if kept.is(&seen) && kept.unwritten(&seen) {
         vault.discard(id).and_then(|()| vault.sync()).map_err(act("remove the copy of"))?;
         return Ok(false);
@@ -209,10 +229,16 @@ pub fn recover(vault: &Vault, id: ActionId, kept: &Kept) -> Result<bool> {
     Ok(true)
 }
 
-fn swap(id: ActionId, held: &Held, new: &[u8], dress: impl FnOnce(&File) -> io::Result<()>) -> Result<()> {
+fn swap(
+    id: ActionId,
+    held: &Held,
+    new: &[u8],
+    pinned: Option<u32>,
+    dress: impl FnOnce(&File) -> io::Result<()>,
+) -> Result<()> {
     let Held { kept, content, place, .. } = held;
     let unchanged = |out: &File| Ok(kept.is(&out.metadata()?) && unwritten(out, content)?);
-    exchange(id, place, new, None, dress, unchanged).map_err(|error| error.of(&kept.path))
+    exchange(id, place, new, pinned, dress, unchanged).map_err(|error| error.of(&kept.path))
 }
 
 /// Whether it is what it was, but for its inode.
@@ -253,7 +279,8 @@ impl Stopped {
     }
 }
 
-/// Makes a file of `new` beside `place`, `pinned` as the one that stood there if not said otherwise, and lets the two change names if the one that stood there is still `right`.
+/// Makes a file of `new` beside `place`, `pinned` as the one that stood there if not said otherwise, and lets the two
+/// change names if the one that stood there is still `right`.
 fn exchange(
     id: ActionId,
     place: &Place,
@@ -294,11 +321,15 @@ fn exchange(
         Err(_) => inode::set_pinned(&standing, stood),
     };
     // What could not be put back is the only one of its kind.
-    if !matches!(done, Err(Stopped::Stuck(_))) {
-        vault::removed(directory, beside).and_then(|()| vault::synced(directory)).map_err(at("clean up beside"))?;
+    let clean = match done {
+        Err(Stopped::Stuck(_)) => Ok(()),
+        _ => vault::removed(directory, beside).and_then(|()| vault::synced(directory)),
+    };
+    // Once the names are exchanged the act is done, and what it was must stay in the vault.
+    for error in [pin, clean].into_iter().filter_map(io::Result::err) {
+        tracing::warn!(%error, name = ?place.name, "a file was exchanged, and not all behind it could be put right");
     }
-    done?;
-    pin.map_err(at("pin"))
+    done
 }
 
 /// The same bytes as were read; the time of a change may be too coarse to tell two apart.

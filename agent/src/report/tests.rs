@@ -286,6 +286,29 @@ fn others_become_durable_by_themselves() {
     }
 }
 
+/// A host on which something urgent happens all the time tells the rest as well.
+#[test]
+fn urgent_records_do_not_wait_and_keep_no_others_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = Spool::open(dir.path(), SpoolLimits { bytes_max: 64 << 20, ..SpoolLimits::default() }).unwrap();
+    let first = Instant::now();
+    spool.write(&urgent(1)).unwrap();
+    spool.pass_on().unwrap();
+    let deadline = first + Duration::from_secs(5);
+    while spool.pending(Lane::Urgent, 1).unwrap().is_none() {
+        assert!(Instant::now() < deadline, "not durable after 5 s");
+        std::thread::yield_now();
+    }
+    spool.write(&bulk(1)).unwrap();
+    let mut number = 1;
+    while spool.pending(Lane::Bulk, 1).unwrap().is_none() {
+        assert!(Instant::now() < deadline, "held up by {number} urgent records");
+        number += 1;
+        spool.write(&urgent(number)).unwrap();
+        spool.pass_on().unwrap();
+    }
+}
+
 #[test]
 fn a_coordinator_that_knows_more_moves_the_numbers_on() {
     let dir = tempfile::tempdir().unwrap();

@@ -47,8 +47,9 @@ use crate::worker::{Deliver, Done, Pool, ScannerOptions};
 
 /// Ticks of a quarter second between two writes of `status.json`.
 const STATUS_TICKS: u32 = 20;
-/// How far the times that a file system keeps may lag behind the clock: a tick of the slowest kernel.
-const FILE_TIME_NS: u64 = 10_000_000;
+/// A report reaches the disk behind the act, and the time that the file system keeps of it may be earlier: what was done
+/// so shortly before the last one is told again.
+const TOLD_AGAIN_NS: u64 = 1_000_000_000;
 
 pub struct Engine {
     state_dir: PathBuf,
@@ -192,7 +193,7 @@ impl Engine {
     /// twice; the coordinator keeps one row of each action.
     pub fn tell_again(&mut self, told_until: Option<Timestamp>) {
         let Some(told_until) = told_until else { return };
-        let since = Timestamp(told_until.0.saturating_sub(FILE_TIME_NS));
+        let since = Timestamp(told_until.0.saturating_sub(TOLD_AGAIN_NS));
         for report in self.containment.settled_since(since) {
             self.report(report);
         }
@@ -343,7 +344,10 @@ impl Engine {
 
     fn keep(&mut self, record: &Record) {
         if let Record::Event { event: Event { activity: Activity::Loss { counts }, .. } } = record {
-            self.containment.copies().miss();
+            // What never reached the engine may have told of changed files.
+            if counts.iter().any(|it| it.place.starts_with("ring.") || it.place.starts_with("queue.")) {
+                self.containment.copies().miss();
+            }
             for LossCount { place, count } in counts {
                 *self.lost.entry(place.clone()).or_default() += count;
             }

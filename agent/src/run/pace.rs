@@ -50,3 +50,48 @@ impl Pace {
 fn now() -> (Instant, Duration) {
     (Instant::now(), clock::used())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Fields of `/proc/PID/stat` count from the last parenthesis; the policy is the 41st, and 2 is round-robin.
+    fn goes_first() -> bool {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        stat.rsplit_once(')').unwrap().1.split_whitespace().nth(38) == Some("2")
+    }
+
+    fn works() {
+        let until = clock::used() + MOMENT + Duration::from_millis(1);
+        while clock::used() < until {
+            std::hint::spin_loop();
+        }
+    }
+
+    #[test]
+    fn it_goes_first_for_a_moment_and_a_flood_takes_its_turn() {
+        let mut pace = Pace::new();
+        pace.waits();
+        if !goes_first() {
+            return println!("skipped: this needs CAP_SYS_NICE");
+        }
+        pace.goes_on();
+        assert!(goes_first());
+        assert!(!std::thread::spawn(goes_first).join().unwrap(), "what it starts takes its turn");
+        works();
+        pace.goes_on();
+        assert!(!goes_first(), "it has used up its moment");
+        pace.waits();
+        assert!(goes_first());
+        pace.has_time();
+        assert!(!goes_first());
+        // A kill goes first by itself, and what it leaves to do has a moment of its own.
+        priority::go_first();
+        pace.acted();
+        works();
+        pace.goes_on();
+        assert!(!goes_first());
+    }
+}

@@ -91,13 +91,13 @@ pub fn suspended_ns() -> u64 {
     boot_ns().saturating_sub(nanoseconds(ClockId::CLOCK_MONOTONIC))
 }
 
-/// The clocks exist on every kernel the agent runs on; zero would show as 1970 rather than stop the agent.
 /// What the calling thread has used of the processor.
 #[must_use]
 pub fn used() -> std::time::Duration {
     std::time::Duration::from_nanos(nanoseconds(ClockId::CLOCK_THREAD_CPUTIME_ID))
 }
 
+/// The clocks exist on every kernel the agent runs on; zero would show as 1970 rather than stop the agent.
 fn nanoseconds(clock: ClockId) -> u64 {
     clock_gettime(clock).map_or(0, |time| {
         let seconds = u64::try_from(time.tv_sec()).unwrap_or(0);

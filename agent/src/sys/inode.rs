@@ -76,6 +76,12 @@ pub fn xattr(file: &File, name: &CStr) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+pub fn remove_xattr(file: &File, name: &CStr) -> io::Result<()> {
+    // SAFETY: a terminated name.
+    Errno::result(unsafe { libc::fremovexattr(file.as_raw_fd(), name.as_ptr()) })?;
+    Ok(())
+}
+
 pub fn set_xattr(file: &File, name: &CStr, value: &[u8]) -> io::Result<()> {
     // SAFETY: a terminated name, and a value that is read for its own length.
     let done = unsafe { libc::fsetxattr(file.as_raw_fd(), name.as_ptr(), value.as_ptr().cast(), value.len(), 0) };

@@ -17,6 +17,16 @@ const PATH: &str = "/etc/ssh/sshd_config";
 const GOOD: &str = "PermitRootLogin no\n";
 const BAD: &str = "PermitRootLogin yes\n";
 
+/// As the kernel has it: owner rwx, uid 33 rwx, group r-x, mask rwx, others r-x.
+const DEFAULT_RIGHTS: &str = concat!(
+    "0x02000000",
+    "01000700ffffffff",
+    "0200070021000000",
+    "04000500ffffffff",
+    "10000700ffffffff",
+    "20000500ffffffff"
+);
+
 pub fn file(place: &Place) -> PathBuf {
     place.path("host/etc/ssh/sshd_config")
 }
@@ -171,6 +181,58 @@ fn without_a_copy_nothing_is_done_and_the_words_say_what_there_is() {
     fs::write(&path, BAD).unwrap();
     failed(&mut containment, restore(before, None), "was not there before");
     assert_eq!(fs::read_to_string(&path).unwrap(), BAD);
+}
+
+/// Padding makes it no other file to sshd, and it is neither taken for what it was nor left unsaid.
+#[test]
+fn a_file_that_was_padded_is_taken_away_first_and_then_put_back() {
+    let mut place = Place::new();
+    let mut containment = host(&mut place);
+    let path = file(&place);
+    let (good, _) = seen(&path);
+    let came = now();
+    fs::write(&path, format!("{BAD}{}", "#\n".repeat(600_000))).unwrap();
+    let last = now();
+    assert_eq!(containment.look(&[restore(came, Some(last))]), [Seen::There]);
+    failed(&mut containment, restore(came, Some(last)), "larger now than settings are");
+    let away = ActionKind::QuarantineFile { path: path.to_str().unwrap().to_owned(), sha256: None };
+    let report = ordered(&mut containment, away);
+    assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
+    let report = ordered(&mut containment, restore(came, None));
+    assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
+    assert_eq!(seen(&path).0, good);
+}
+
+/// A folder gives every new file in it rights of others, where somebody has told it to.
+#[test]
+fn rights_that_the_folder_gives_to_new_files_are_not_those_of_the_restored_one() {
+    let mut place = Place::new();
+    let mut containment = host(&mut place);
+    let path = file(&place);
+    let (good, _) = seen(&path);
+    let folder = path.parent().unwrap();
+    let told = Command::new("setfattr")
+        .args(["-n", "system.posix_acl_default", "-v", DEFAULT_RIGHTS])
+        .arg(folder)
+        .status()
+        .unwrap();
+    if !told.success() {
+        return println!("skipped: the file system of {} takes no lists of rights", folder.display());
+    }
+    for deleted in [false, true] {
+        let came = now();
+        if deleted {
+            fs::remove_file(&path).unwrap()
+        } else {
+            fs::write(&path, BAD).unwrap()
+        }
+        let report = ordered(&mut containment, restore(came, None));
+        assert_eq!(report.state, ActionState::Applied, "{}", report.detail);
+        let rights = Command::new("getfattr").args(["-n", "system.posix_acl_access"]).arg(&path).output().unwrap();
+        assert!(!rights.status.success(), "{}", String::from_utf8_lossy(&rights.stdout));
+        assert_eq!(seen(&path).0, good);
+        copied(&containment);
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub enum Left {
         /// When it was first touched.
         since: Timestamp,
         sha256: Option<Sha256>,
-        /// Lines that the incident's commands say they added to it; none where that does not tell all.
+        /// Lines that the incident's commands say they added to it.
         lines: Vec<String>,
     },
     Job {

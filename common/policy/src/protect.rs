@@ -1,6 +1,7 @@
 //! Owns: what no action touches: by nature, and by the bundle's list.
 //! Never: reading the host; the caller says what the target is.
 
+use picket_model::copied::is_copied;
 use picket_model::{Action, ActionKind, Domain, Network};
 
 use crate::bundle::Protected;
@@ -194,8 +195,10 @@ pub fn protection(action: &Action, target: &Target, protected: &Protected) -> Op
             .into_iter()
             .find_map(|path| other_file(path, protected)),
         ActionKind::DenyPath { path } => file(path, protected).or_else(|| holding(path, protected)),
+        ActionKind::IsolateHost { .. } => None,
         // What an intruder changed in the host's own settings is what is to be given back.
-        ActionKind::IsolateHost { .. } | ActionKind::RestoreFile { .. } => None,
+        ActionKind::RestoreFile { path, .. } if is_copied(path) => None,
+        ActionKind::RestoreFile { path, .. } => file(path, protected),
         ActionKind::FreezeGroup { group } => self::group(group, protected),
         ActionKind::RemoveLine { path, .. } => match plain(path) {
             Some(plain) if FILES_OF_LINES.contains(&plain.as_str()) => None,

@@ -137,7 +137,7 @@ impl Reader<'_> {
         }
         let (names, sockets) = descriptors(pid);
         self.text(pid, "files", names.as_bytes())?;
-        self.text(pid, "sockets", listed(pid, &sockets).as_bytes())?;
+        self.text(pid, "sockets", listed(pid, &sockets, || self.to.lock().is_some()).as_bytes())?;
         for name in TEXTS {
             // What cannot be read is left out: the process may have ended, and the rest counts as well.
             if let Ok(file) = File::open(format!("/proc/{pid}/{name}")) {
@@ -193,12 +193,15 @@ fn descriptors(pid: u32) -> (String, BTreeSet<String>) {
 }
 
 /// The kernel's lines of these sockets, in the network that the process sees.
-fn listed(pid: u32, sockets: &BTreeSet<String>) -> String {
+fn listed(pid: u32, sockets: &BTreeSet<String>, anybody_listens: impl Fn() -> bool) -> String {
     let mut text = String::new();
     if sockets.is_empty() {
         return text;
     }
     for network in NETWORKS {
+        if !anybody_listens() {
+            break;
+        }
         let mut all = String::new();
         let Ok(file) = File::open(format!("/proc/{pid}/net/{network}")) else { continue };
         if file.take(TEXTS_BYTES_MAX).read_to_string(&mut all).is_err() {

@@ -50,7 +50,9 @@ impl Flusher {
     fn run(&self, spool: &Weak<Mutex<Inner>>, ready: &Notify) {
         let (mut failing, mut due) = (false, Instant::now() + FLUSH_EVERY);
         loop {
-            let lanes: &[Lane] = if self.wait(due) { &[Lane::Urgent] } else { &Lane::ALL };
+            let hurried = self.wait(due);
+            // However often it is asked to hurry, the others have their turn.
+            let lanes: &[Lane] = if hurried && Instant::now() < due { &[Lane::Urgent] } else { &Lane::ALL };
             if lanes.len() > 1 {
                 due = Instant::now() + FLUSH_EVERY;
             }

@@ -25,7 +25,6 @@ struct State {
     change: FileChange,
     since: Timestamp,
     time: Timestamp,
-    touches: usize,
     sha256: Option<Sha256>,
     by: String,
 }
@@ -100,12 +99,8 @@ impl Files {
         };
         states
             .into_iter()
-            .map(|((host, path), State { change, since, time, touches, sha256, by })| {
-                let mut lines: Vec<String> = lines(host, &path);
-                // What else was done to it than to add these lines goes only with all of it.
-                if is_copied(&path) && lines.len() < touches {
-                    lines.clear();
-                }
+            .map(|((host, path), State { change, since, time, sha256, by })| {
+                let lines = lines(host, &path);
                 let sha256 = sha256.or_else(|| measured.get(&(host, path.clone())).copied().flatten());
                 Trace { host, time, left: Left::File { change, path, since, sha256, lines }, by }
             })
@@ -116,7 +111,7 @@ impl Files {
 fn take_touch(states: &mut States, Touch { host, time, activity, file, by }: Touch) {
     let key = (host, file.path.clone());
     let known = states.get(&key).map(|state| state.change);
-    let (since, before) = states.get(&key).map_or((time, 0), |state| (state.since, state.touches));
+    let since = states.get(&key).map_or(time, |state| state.since);
     let change = match activity {
         FileActivity::Delete if known == Some(FileChange::Created) => {
             states.remove(&key);
@@ -134,7 +129,7 @@ fn take_touch(states: &mut States, Touch { host, time, activity, file, by }: Tou
         }
         _ => known.unwrap_or(FileChange::Changed),
     };
-    states.insert(key, State { change, since, time, touches: before + 1, sha256: file.sha256, by });
+    states.insert(key, State { change, since, time, sha256: file.sha256, by });
 }
 
 /// What lay under the name before is not there any more.
@@ -144,9 +139,9 @@ fn moved_from(states: &mut States, host: HostId, file: &FileObject, time: Timest
     if states.get(&key).is_some_and(|state| state.change == FileChange::Created) {
         states.remove(&key);
     } else {
-        let (since, touches) = states.get(&key).map_or((time, 1), |state| (state.since, state.touches + 1));
+        let since = states.get(&key).map_or(time, |state| state.since);
         let by = by.to_owned();
-        states.insert(key, State { change: FileChange::Deleted, since, time, touches, sha256: None, by });
+        states.insert(key, State { change: FileChange::Deleted, since, time, sha256: None, by });
     }
 }
 
@@ -154,7 +149,7 @@ fn renamed(path: &str, known: Option<FileChange>) -> FileChange {
     match known {
         Some(FileChange::Deleted) => FileChange::Changed,
         Some(known) => known,
-        None if EXCHANGED.iter().any(|folder| path.starts_with(folder)) => FileChange::Changed,
+        None if EXCHANGED.iter().any(|folder| path.starts_with(folder)) || is_copied(path) => FileChange::Changed,
         None => FileChange::Created,
     }
 }

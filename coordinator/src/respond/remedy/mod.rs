@@ -108,13 +108,14 @@ fn mend(trace: &Trace, all: &[Trace]) -> Mend {
         Left::File { change: FileChange::Created, path, sha256, .. } => {
             act(ActionKind::QuarantineFile { path: path.clone(), sha256: *sha256 })
         }
+        Left::File { path, change: FileChange::Changed, .. } if is_told_otherwise(trace, path, all) => Mend::Covered,
+        // Whole, whatever a command says it added: that tells nothing of what else was done to it.
+        Left::File { path, since, .. } if is_copied(path) => {
+            act(ActionKind::RestoreFile { path: path.clone(), before: *since, last: Some(trace.time) })
+        }
         Left::File { change: FileChange::Changed, path, lines, .. } if !lines.is_empty() => {
             let line = |line: &String| ActionKind::RemoveLine { path: path.clone(), line: line.clone(), sha256: None };
             Mend::Acts(lines.iter().map(line).collect())
-        }
-        Left::File { path, change: FileChange::Changed, .. } if is_told_otherwise(trace, path, all) => Mend::Covered,
-        Left::File { path, since, .. } if is_copied(path) => {
-            act(ActionKind::RestoreFile { path: path.clone(), before: *since, last: Some(trace.time) })
         }
         Left::File { change, path, .. } => by_hand::file(*change, path),
         Left::Job { job } => match (job.activity, job.kind) {
@@ -165,28 +166,15 @@ fn created(host: HostId, path: &str, all: &[Trace]) -> bool {
 
 /// Whether the whole file is given back, and with it whatever changed in it.
 fn is_restored(host: HostId, path: &str, all: &[Trace]) -> bool {
-    all.iter().any(|trace| {
-        let Left::File { change, path: own, lines, .. } = &trace.left else { return false };
-        let whole = match change {
-            FileChange::Created => false,
-            FileChange::Changed => lines.is_empty() && !is_told_otherwise(trace, path, all),
-            FileChange::Deleted => true,
-        };
-        trace.host == host && own == path && is_copied(path) && whole
-    })
+    let touched = |left: &Left| matches!(left, Left::File { change, path: own, .. } if own == path && *change != FileChange::Created);
+    is_copied(path) && all.iter().any(|trace| trace.host == host && touched(&trace.left))
 }
 
-/// What changed in the file has a trace of its own: a job in a crontab, an account in the file of accounts.
+/// What changed in the file has a trace of its own: an account in the file of accounts, a job in a table of which no copy
+/// is kept.
 fn is_told_otherwise(file: &Trace, path: &str, all: &[Trace]) -> bool {
-    let on_host = || all.iter().filter(|trace| trace.host == file.host);
-    // A job that was there before comes back with the file, and so goes one that was added beside it.
-    let is_other =
-        |left: &Left| matches!(left, Left::Job { job } if job.path == path && job.activity != AccountActivity::Created);
-    if is_copied(path) && on_host().any(|trace| is_other(&trace.left)) {
-        return false;
-    }
-    on_host().any(|trace| match &trace.left {
-        Left::Job { job } => job.path == path,
+    all.iter().filter(|trace| trace.host == file.host).any(|trace| match &trace.left {
+        Left::Job { job } => job.path == path && !is_copied(path),
         Left::Service { change } => change.path == path && change.activity == ServiceActivity::Created,
         Left::Account { .. } => is_of(path, &["/etc/passwd", "/etc/shadow", "/etc/.pwd.lock"]),
         Left::Group { .. } => is_of(path, &["/etc/group", "/etc/gshadow", "/etc/.pwd.lock"]),

@@ -107,9 +107,9 @@ fn what_runs_stops_first_then_what_starts_it_then_the_doors_then_lines_and_files
             "lock_account eve",
             "end_sessions eve",
             "remove_line /etc/crontab: */5 * * * * root /tmp/x",
-            "remove_line /root/.ssh/authorized_keys: ssh-rsa AAA x",
             "restore_file /etc/ld.so.preload as before 1970-01-01T00:00:00.400Z",
             "restore_file /etc/motd as before 1970-01-01T00:00:00.400Z",
+            "restore_file /root/.ssh/authorized_keys as before 1970-01-01T00:00:00.400Z",
             "quarantine_file /etc/cron.d/x",
             "quarantine_file /var/spool/cron/atjobs/a0000101c",
         ]
@@ -153,21 +153,25 @@ fn every_trace_alone_comes_to_something_unless_another_takes_it_along() {
     }
 }
 
-/// With a job that was changed the table comes back whole, and what was added to it goes with that.
+/// What a command or a job tells of a file is not all that was done to it.
 #[test]
-fn a_table_in_which_a_job_was_changed_is_given_back_as_a_whole() {
-    let added = job(JobKind::Cron, "/etc/crontab", "root /tmp/x");
-    let table = file(FileChange::Changed, "/etc/crontab", &[]);
-    assert_eq!(steps(&[added.clone(), table.clone()]), ["remove_line /etc/crontab: */5 * * * * root /tmp/x"]);
-    for activity in [AccountActivity::Modified, AccountActivity::Deleted] {
-        let other = job_that_was(activity, JobKind::Cron, "/etc/crontab", "root /usr/bin/backup");
-        let traces = [added.clone(), other.clone(), table.clone()];
+fn settings_of_which_copies_are_kept_are_given_back_as_a_whole() {
+    let table = file(FileChange::Changed, "/etc/crontab", &["*/5 * * * * root /tmp/x"]);
+    for activity in [AccountActivity::Created, AccountActivity::Modified, AccountActivity::Deleted] {
+        let job = job_that_was(activity, JobKind::Cron, "/etc/crontab", "root /usr/bin/backup");
+        let traces = [job.clone(), table.clone()];
         let remedy = plan(INCIDENT, &traces, &[], Vec::new());
         assert_eq!(steps(&traces), ["restore_file /etc/crontab as before 1970-01-01T00:00:00.400Z"]);
         assert!(remedy.by_hand.is_empty(), "{:?}", remedy.by_hand);
         // Where nobody saw who wrote to the table, nothing says as of when it was good.
-        assert!(plan(INCIDENT, &[other], &[], Vec::new()).by_hand[0].what.contains("/usr/bin/backup"));
+        let alone = plan(INCIDENT, &[job], &[], Vec::new());
+        assert_eq!(
+            (alone.steps.len(), alone.by_hand.len()),
+            if activity == AccountActivity::Created { (1, 0) } else { (0, 1) }
+        );
     }
+    let lines = ["x"];
+    assert_eq!(steps(&[file(FileChange::Changed, "/srv/app/settings", &lines)]), ["remove_line /srv/app/settings: x"]);
 }
 
 #[test]
