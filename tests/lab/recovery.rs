@@ -62,8 +62,8 @@ fn a_host_returns_to_service_once_nothing_of_the_incident_is_left() {
     soc::start_coordinator(guest);
     soc::start_agent(guest, guest, "");
     soc::wait(guest, "copies of settings are kept", || {
-        let kept = guest.ssh("grep -rlF /etc/app/ /var/lib/picket/agent/copies/files | wc -l").ok()?;
-        (String::from_utf8_lossy(&kept.stdout).trim() == "5").then_some(())
+        let named = "grep -rlF -e /etc/app/ -e /root/.ssh/authorized_keys /var/lib/picket/agent/copies/files | wc -l";
+        (says(guest, named) == "6").then_some(())
     });
     guest.run(INTRUSION).unwrap();
     let incident = incident(guest);

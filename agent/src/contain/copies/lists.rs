@@ -61,10 +61,10 @@ impl Lists {
         }
     }
 
-    /// Durable when it returns: what a file was nobody else knows.
+    /// What a file was nobody else knows: where there was more to lose than what it is now, it is durable when this returns.
     pub fn write(&self, path: &Path, versions: &[Version]) -> io::Result<()> {
         let list = List { path: path.to_owned(), versions: versions.to_vec() };
-        put(&self.list(path), &serde_json::to_vec(&list)?)
+        put(&self.list(path), &serde_json::to_vec(&list)?, versions.len() > 1)
     }
 
     pub fn forget(&self, path: &Path) -> io::Result<()> {
@@ -80,8 +80,9 @@ impl Lists {
         }
     }
 
+    /// A crash of the host may cut it off, which its size tells at the next start.
     pub fn keep(&self, sha256: Sha256, content: &[u8]) -> io::Result<()> {
-        put(&self.contents.join(sha256.to_string()), content)
+        put(&self.contents.join(sha256.to_string()), content, false)
     }
 
     pub fn discard(&self, sha256: Sha256) -> io::Result<()> {
@@ -104,11 +105,14 @@ impl Lists {
     }
 }
 
-/// Whole or not at all.
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Whole or not at all, but for a crash of the host where it is not `durably` so: some thousand files are copied at the
+/// first start, and the disk has other work.
+fn put(path: &Path, bytes: &[u8], durably: bool) -> io::Result<()> {
     let draft = path.with_extension(DRAFT);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(bytes)?;
-    file.sync_data()?;
+    if durably {
+        file.sync_data()?;
+    }
     fs::rename(draft, path)
 }

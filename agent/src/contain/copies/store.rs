@@ -1,12 +1,14 @@
 //! Owns: adding what was seen of a file to what is known of it, within the room there is.
 //! Never: looking at the file.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use picket_model::Timestamp;
+use picket_model::process::Sha256;
 
-use super::lists::Lists;
+use super::lists::{List, Lists};
 use super::room::{Full, Room};
 use super::sight::Sight;
 use super::thin::thin;
@@ -18,13 +20,22 @@ pub struct Store {
 }
 
 impl Store {
-    /// A content that no list names any more is removed.
+    /// What a crash of the host has cut off is not whole any more, and a content that no list names is removed.
     pub fn open(lists: Lists, root: PathBuf) -> io::Result<Self> {
         let mut room = Room::new(root);
-        for list in lists.all() {
-            room.turn(&list.path, &[], &list.versions);
+        let sizes: HashMap<Sha256, u64> = lists.contents()?.into_iter().collect();
+        for List { path, mut versions } in lists.all() {
+            let cut_off = |version: &&mut Version| {
+                version.whole && version.kept.as_ref().is_none_or(|kept| sizes.get(&kept.sha256) != Some(&kept.size))
+            };
+            let cut: Vec<&mut Version> = versions.iter_mut().filter(cut_off).collect();
+            if !cut.is_empty() {
+                cut.into_iter().for_each(|version| version.whole = false);
+                lists.write(&path, &versions)?;
+            }
+            room.turn(&path, &[], &versions);
         }
-        for (sha256, _) in lists.contents()?.into_iter().filter(|(sha256, _)| !room.uses(*sha256)) {
+        for sha256 in sizes.into_keys().filter(|sha256| !room.uses(*sha256)) {
             lists.discard(sha256)?;
         }
         Ok(Self { lists, room })

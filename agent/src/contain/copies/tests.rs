@@ -187,6 +187,20 @@ fn files_that_are_gone_give_their_place_to_new_ones() {
     assert_eq!(kept(&copies, "/home/ann/.ssh/draft.199"), [Some("x".to_owned()), None]);
 }
 
+#[test]
+fn what_a_crash_of_the_host_cut_off_is_copied_again() {
+    let host = Host::new();
+    host.write(CONFIG, "one");
+    drop(host.copies().of(CONFIG).unwrap());
+    for entry in fs::read_dir(host.root().with_file_name("copies").join("contents")).unwrap().flatten() {
+        fs::write(entry.path(), "").unwrap();
+    }
+    let copies = host.copies();
+    assert_eq!(kept(&copies, CONFIG), [None]);
+    copies.of(CONFIG).unwrap();
+    assert_eq!(kept(&copies, CONFIG).last(), Some(&Some("one".to_owned())));
+}
+
 /// Else whoever pads a file would have it taken for what it was.
 #[test]
 fn a_file_that_became_too_large_is_another_one() {
