@@ -2,6 +2,7 @@
 //! Never: a path from one stage to another; they meet in `run`.
 
 pub mod accounts;
+mod causes;
 pub mod config;
 pub mod confine;
 pub mod contain;

@@ -183,7 +183,7 @@ fn with_the_key_elsewhere(estate: &Estate, marker: &str, first: &str) {
     estate.picket(&[&sign, &["--unproved"][..]].concat()).unwrap();
     for (back, why) in [
         (again("7", &[]), "has version 7, and hosts that have version 7 take none below 8"),
-        (again("9", &["--lease", "1h"]), "the lease of the bundle to come back to ends at"),
+        (again("9", &["--lease", "1h"]), "the lease of the bundle to come back to is another one"),
         (other, "is not what is in force, version 6"),
     ] {
         let refused = apply(&["--return-bundle", &back]).unwrap_err().to_string();

@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use serde::{Deserialize, Serialize};
+
 use kernel::{Known, Loaded};
 
 /// Of all folders of modprobe's configuration the one that is gone with the next start of the host.
@@ -51,7 +53,8 @@ pub enum ModuleError {
 type Result<T> = std::result::Result<T, ModuleError>;
 
 /// How it was before.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     pub loaded: bool,
     /// By name, as the kernel shows them.

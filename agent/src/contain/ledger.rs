@@ -11,6 +11,7 @@ use picket_model::process::Sha256;
 use picket_policy::Grounds;
 use serde::{Deserialize, Serialize};
 
+use super::disable_module;
 use super::journal::{Journal, JournalError};
 use super::kept::Kept;
 
@@ -50,8 +51,8 @@ pub enum Before {
     Content { left: Sha256 },
     /// A unit that ran or not, enabled as the service manager's word has it.
     Unit { ran: bool, enablement: String },
-    /// A module of the kernel, with what it was told if it was `loaded`.
-    Module { loaded: bool, parameters: BTreeMap<String, String> },
+    /// A module of the kernel.
+    Module(disable_module::State),
     /// No file, where there is one now, known by this.
     Nothing { left: Sha256 },
     /// Several files, each with its own place in the vault.

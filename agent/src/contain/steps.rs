@@ -141,9 +141,7 @@ impl Plan {
             Self::Unit(plan) => {
                 Some(Before::Unit { ran: plan.before.runs(), enablement: plan.before.enablement.clone() })
             }
-            Self::Module(plan) => {
-                Some(Before::Module { loaded: plan.before.loaded, parameters: plan.before.parameters.clone() })
-            }
+            Self::Module(plan) => Some(Before::Module(plan.before.clone())),
             Self::Credentials(plan) => Some(Before::Files { kept: plan.kept() }),
             Self::Line(plan) => Some(Before::Content { left: plan.left() }),
             Self::Lock(plan) => Some(Before::Content { left: plan.left() }),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use picket_detect::{Detector, Exception, IndicatorSource, ListKind, Rule, RuleSource};
-use picket_model::{HostId, IncidentId, Timestamp};
+use picket_model::{ActionId, HostId, IncidentId, Timestamp};
 use picket_policy::{Bundle, Verified, VerifyingKey};
 use serde_json::{Value, json};
 
@@ -61,6 +61,8 @@ pub struct Desk {
     sent: Mutex<HashMap<HostId, HashSet<u64>>>,
     /// Incidents that people closed, for the brain; the store keeps them too.
     closings: Mutex<Vec<IncidentId>>,
+    /// Questions that people answered.
+    answered: Mutex<Vec<ActionId>>,
     /// Watches began or ended since the brain took them.
     watches_changed: AtomicBool,
     pub switch: Mutex<Switch>,
@@ -119,6 +121,7 @@ impl Desk {
             statuses: Mutex::new(statuses),
             sent: Mutex::default(),
             closings: Mutex::default(),
+            answered: Mutex::default(),
             watches_changed: AtomicBool::new(true),
             switch: Mutex::default(),
             watch: Mutex::default(),
@@ -214,6 +217,14 @@ impl Desk {
 
     pub fn note_closing(&self, incident: IncidentId) {
         unpoisoned(&self.closings).push(incident);
+    }
+
+    pub fn note_answered(&self, action: ActionId) {
+        unpoisoned(&self.answered).push(action);
+    }
+
+    pub fn take_answered(&self) -> Vec<ActionId> {
+        std::mem::take(&mut unpoisoned(&self.answered))
     }
 
     pub fn note_watches(&self) {

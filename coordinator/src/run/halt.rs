@@ -56,6 +56,10 @@ impl Desk {
         self.say_halt()
     }
 
+    pub fn is_halted(&self) -> bool {
+        unpoisoned(&self.switch).halt.as_ref().is_some_and(|halt| halt.halted)
+    }
+
     /// What a host says of a word; of an older one nothing is kept.
     pub fn halt_answered(&self, host: HostId, issued: Timestamp, taken: bool, detail: String) {
         let mut switch = unpoisoned(&self.switch);

@@ -16,7 +16,7 @@ use crate::audit::Line;
 use crate::identity;
 use crate::respond::approve::ORDER_VALID_MS;
 use crate::respond::{Answer as YesNo, Question};
-use crate::store::Change;
+use crate::store::{Change, Table};
 
 /// An undoing is right whenever the host comes back; everything else is as old as `respond` lets an order be.
 const UNDO_LIFE_MS: u64 = 7 * 24 * 3_600_000;
@@ -27,11 +27,11 @@ const TOKEN_TTL_S_MAX: u64 = 30 * 24 * 3600;
 
 impl Desk {
     /// Keeps a command until its host answered, in one write with what it changes, and sends it if the host is there.
-    fn send(&self, host: HostId, command: Command, with: Option<Change>) -> Result<(), Refused> {
+    fn send(&self, host: HostId, command: Command, with: impl IntoIterator<Item = Change>) -> Result<(), Refused> {
         self.send_row(&CommandRow { id: self.command_id(), host, command }, with)
     }
 
-    pub(super) fn send_row(&self, row: &CommandRow, with: Option<Change>) -> Result<(), Refused> {
+    pub(super) fn send_row(&self, row: &CommandRow, with: impl IntoIterator<Item = Change>) -> Result<(), Refused> {
         let changes: Vec<Change> = with.into_iter().chain([rows::put_command(row)?]).collect();
         self.state.write(&changes)?;
         self.dispatch(row);
@@ -71,7 +71,10 @@ impl Desk {
             }
             _ => report.detail = format!("refused by {who}: {note}"),
         }
-        self.send(report.action.host, command, Some(rows::put_action(&report, report.time)?))?;
+        // One of the coordinator's own is on no path any more, whatever its host says of it later.
+        let answered = [rows::put_action(&report, report.time)?, rows::drop_row(Table::Questions, id.as_bytes())];
+        self.send(report.action.host, command, answered)?;
+        self.note_answered(id);
         Ok(self.action_json(&report))
     }
 

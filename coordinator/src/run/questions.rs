@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use picket_model::{
-    Action, ActionId, ActionReport, ActionState, BundleVersion, HostId, Principal, Timestamp, VerdictKind,
+    Action, ActionId, ActionReport, ActionState, BundleVersion, HostId, IncidentStatus, Principal, Timestamp,
+    VerdictKind,
 };
 use picket_policy::{Due, Escalation, Then, Waiting};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use super::todo::{Follows, Todo};
 use super::work::Work;
 use crate::api::Refused;
 use crate::audit::Line;
+use crate::identity;
 use crate::store::{StateStore, StoreError, Table, each};
 
 /// Questions on a path at once, some KiB each; more wait for a person, and no path ends for them.
@@ -86,6 +88,9 @@ impl Work {
     pub(super) fn ask(&mut self, action: &Action, trigger: Option<HostId>, because: Because) -> Follows {
         let now = now();
         let has_room = self.questions.0.len() < ON_PATHS_MAX;
+        if !has_room {
+            self.lost("questions.on_paths", 1);
+        }
         let path = self.path(action).filter(|_| has_room);
         let question = Question { action: action.clone(), trigger, because, waiting: Waiting::new(path, now) };
         self.say_asked(&question, now)?;
@@ -95,10 +100,12 @@ impl Work {
         Ok(Vec::new())
     }
 
-    /// Of the tier that the host is of, by the name that it goes by.
+    /// Of the tier that the host is of by the name it was enrolled under: by another name it chooses no other path.
     fn path(&self, action: &Action) -> Option<Escalation> {
         let policy = self.desk.policy()?;
-        let tier = policy.verified.bundle.autonomy.tier(&self.desk.hostname(action.host), action.host)?;
+        let enrolled = identity::host(&*self.desk.state, action.host).ok().flatten().map(|row| row.facts.hostname);
+        let name = enrolled.unwrap_or_else(|| self.desk.hostname(action.host));
+        let tier = policy.verified.bundle.autonomy.tier(&name, action.host)?;
         tier.escalation.clone()
     }
 
@@ -108,18 +115,24 @@ impl Work {
         Ok(())
     }
 
-    fn forget_question(&mut self, id: ActionId) {
+    /// Whether it waits for a person here, and no host was ever told of it.
+    pub(super) fn is_own(&self, id: ActionId) -> bool {
+        self.questions.0.contains_key(&id)
+    }
+
+    pub(super) fn forget_question(&mut self, id: ActionId) {
         self.questions.0.remove(&id);
         self.pending.put(rows::drop_row(Table::Questions, id.as_bytes()));
     }
 
     /// Those for which somebody's time is over.
     pub(super) fn overdue(&self, at: Timestamp) -> Vec<Todo> {
-        let over = self.questions.0.values().filter(|question| question.waiting.is_over(at));
+        let is_due = |waiting: &Waiting| waiting.is_over(at) || waiting.is_past(at);
+        let over = self.questions.0.values().filter(|question| is_due(&question.waiting));
         over.map(|question| Todo::Overdue { id: question.action.id, at }).collect()
     }
 
-    /// Asks whoever is next, or settles what nobody on the path has answered. One that was answered is on no path any more.
+    /// Asks whoever is next, or settles what nobody on the path has answered.
     pub(super) fn go_on(&mut self, id: ActionId, now: Timestamp) -> Follows {
         let Some(mut question) = self.questions.0.get(&id).cloned() else { return Ok(Vec::new()) };
         let known = self.pending.action(&*self.desk.state, id)?.map(|row| row.report);
@@ -128,6 +141,12 @@ impl Work {
         };
         if !known.as_ref().is_some_and(waits) {
             self.forget_question(id);
+            return Ok(Vec::new());
+        }
+        if let Some(why) = self.is_over_anyway(&question, now)? {
+            self.forget_question(id);
+            let decided_by = question.decided_by().collect();
+            self.put_question(&question, ActionState::Refused, why.to_owned(), decided_by, now)?;
             return Ok(Vec::new());
         }
         match question.waiting.due(now) {
@@ -139,6 +158,19 @@ impl Work {
             Some(Due::End(path)) => self.end(&question, &path, now)?,
         }
         Ok(Vec::new())
+    }
+
+    /// What ends a question whatever its path says.
+    fn is_over_anyway(&self, question: &Question, now: Timestamp) -> Result<Option<&'static str>, Refused> {
+        let incident = question.action.reason.incident.map(|id| rows::incident(&*self.desk.state, id)).transpose()?;
+        let is_closed = incident.flatten().is_some_and(|incident| incident.status == IncidentStatus::Closed);
+        Ok(if is_closed {
+            Some("given up: its incident was closed")
+        } else if question.waiting.is_past(now) {
+            Some("given up: nobody answered within a day, and what it was about is another thing by now")
+        } else {
+            None
+        })
     }
 
     fn end(&mut self, question: &Question, path: &Escalation, now: Timestamp) -> Result<(), Refused> {
@@ -157,6 +189,9 @@ impl Work {
 
     /// Why it is not done though nobody has said no. What it costs is paid where nothing is against it.
     fn still_asked(&mut self, question: &Question, now: Timestamp) -> Option<String> {
+        if self.desk.is_halted() {
+            return Some("halted".to_owned());
+        }
         let Question { action, trigger, waiting, .. } = question;
         let waited_ms = now.millis_since(waiting.asked);
         if !self.path(action).is_some_and(|path| path.then == Then::Act && path.total_ms() <= waited_ms) {

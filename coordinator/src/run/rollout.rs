@@ -309,9 +309,9 @@ fn comes_back(back: &Bundle, candidate: &Bundle, current: &Bundle) -> Result<(),
             back.version
         ));
     }
-    if back.lease_ms < current.lease_ms && back.lease_expires() < current.lease_expires() {
+    if back.lease_ms != current.lease_ms || back.lease_expires() < current.lease_expires() {
         return Err(format!(
-            "the lease of the bundle to come back to ends at {}, and that of what is in force at {}",
+            "the lease of the bundle to come back to is another one: it ends at {}, and that of what is in force at {}",
             back.lease_expires(),
             current.lease_expires()
         ));

@@ -79,6 +79,15 @@ impl Work {
 
     fn report(&mut self, report: &ActionReport, received: Timestamp) -> Follows {
         let host = report.action.host;
+        // It was never given this order: it can only have guessed its id.
+        if self.is_own(report.action.id) {
+            let detail = format!("{}: {} waits for a person here", self.desk.hostname(host), report.action.kind);
+            if self.chatter.allow(host, received) {
+                let who = format!("host {host}");
+                self.pending.line(Line::new(who, "report refused", report.action.id.to_string(), detail));
+            }
+            return Ok(Vec::new());
+        }
         // Told again it is as old as before: asked of somebody else a question is the same, which is open for a day.
         let is_told_again = matches!(report.state, ActionState::Asked | ActionState::Applied);
         let before = self.pending.action(&*self.desk.state, report.action.id)?.filter(|_| is_told_again);
@@ -127,6 +136,7 @@ impl Work {
         }
         let detail = format!("host {owner} had used the id of an action planned for host {}", action.host);
         self.pending.line(Line::new("coordinator", "id taken back", action.id.to_string(), detail));
+        self.pending.put(rows::drop_row(Table::Acknowledged, action.id.as_bytes()));
         Ok(false)
     }
 

@@ -146,6 +146,7 @@ impl Work {
         }
         if self.live {
             self.watch_time();
+            desk.take_answered().into_iter().for_each(|id| self.forget_question(id));
             self.todo.extend(desk.take_closings().into_iter().map(Todo::Close));
             if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
                 self.look()?;

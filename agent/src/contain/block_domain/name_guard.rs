@@ -14,6 +14,7 @@ use aya::programs::{CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, ProgramErr
 use aya::{Ebpf, EbpfError};
 use picket_model::Domain;
 
+use crate::causes::chain;
 use crate::pins;
 use crate::sys::cgroup;
 
@@ -36,30 +37,25 @@ pub enum GuardError {
 
 impl From<EbpfError> for GuardError {
     fn from(error: EbpfError) -> Self {
-        Self::Refused(chain(&error))
+        Self::Refused(reason(&error))
     }
 }
 
 impl From<ProgramError> for GuardError {
     fn from(error: ProgramError) -> Self {
-        Self::Refused(chain(&error))
+        Self::Refused(reason(&error))
     }
 }
 
 impl From<MapError> for GuardError {
     fn from(error: MapError) -> Self {
-        Self::Map(chain(&error))
+        Self::Map(reason(&error))
     }
 }
 
-/// The whole chain of causes. Of the verifier's log, which is long, only its end says why.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!(": {error}");
-        cause = error.source();
-    }
+/// Of the verifier's log, which is long, only its end says why.
+fn reason(error: &dyn std::error::Error) -> String {
+    let text = chain(error);
     let mut lines = text.lines().filter(|line| !line.starts_with("processed ") && !line.trim().is_empty());
     let first = lines.next().unwrap_or_default();
     lines.next_back().map_or_else(|| first.to_owned(), |last| format!("{first}: {}", last.trim()))
@@ -111,7 +107,7 @@ fn program(ebpf: &mut Ebpf) -> Result<&mut CgroupSkb, GuardError> {
 
 /// In one step in the place of an earlier one, which ends there.
 fn pinned(link: FdLink, pin: &Path) -> Result<FdLink, String> {
-    let fault = |what: &str, why: &dyn std::error::Error| format!("{what} {}: {}", pin.display(), chain(why));
+    let fault = |what: &str, why: &dyn std::error::Error| format!("{what} {}: {}", pin.display(), reason(why));
     fs::create_dir_all(pins::DIRECTORY).map_err(|error| fault("no directory for", &error))?;
     let aside = aside(pin);
     let _ = fs::remove_file(&aside);

@@ -133,9 +133,7 @@ fn unit_before(entry: &Entry) -> (bool, &str) {
 /// Whether the module was loaded, and with what.
 fn module_before(entry: &Entry) -> disable_module::State {
     match &entry.before {
-        Some(Before::Module { loaded, parameters }) => {
-            disable_module::State { loaded: *loaded, parameters: parameters.clone() }
-        }
+        Some(Before::Module(state)) => state.clone(),
         _ => disable_module::State::default(),
     }
 }

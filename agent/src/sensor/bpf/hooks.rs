@@ -195,7 +195,9 @@ impl Trial<'_> {
         for target in hook.targets {
             match self.load_at(hook, target) {
                 Ok(()) | Err(ProgramError::AlreadyLoaded) => return Ok((*target).to_owned()),
-                Err(error) => reason = format!("{}/{target}: {}", hook.kind.word(), short(&super::load::chain(&error))),
+                Err(error) => {
+                    reason = format!("{}/{target}: {}", hook.kind.word(), short(&crate::causes::chain(&error)))
+                }
             }
         }
         Err(reason)
@@ -222,7 +224,7 @@ impl Trial<'_> {
         };
         match attached {
             Ok(()) | Err(ProgramError::AlreadyAttached) => Ok(()),
-            Err(error) => Err(format!("{}: {}", hook.program, short(&super::load::chain(&error)))),
+            Err(error) => Err(format!("{}: {}", hook.program, short(&crate::causes::chain(&error)))),
         }
     }
 

@@ -8,6 +8,7 @@ use picket_model::Tier;
 use super::hooks::{Hook, Kind, Outcome, Trial, family};
 use super::tasks::TaskList;
 use super::{names, sockets};
+use crate::causes::chain;
 use crate::sensor::{SensorError, SensorOptions};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/picket.bpf.o"));
@@ -120,19 +121,4 @@ fn watch(ebpf: &mut Ebpf, paths: &[String]) -> Result<(), SensorError> {
         map.insert(key, 1, 0).map_err(|e| refused(&format!("the watched file {name}: {e}")))?;
     }
     Ok(())
-}
-
-/// The whole chain of causes, for the verifier's reason stands at its end.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

@@ -11,7 +11,7 @@ use aya::programs::{
 };
 
 use super::hooks::{self, Outcome};
-use super::load;
+use crate::causes::chain;
 use crate::procfs;
 use crate::sensor::diag;
 use crate::sys::cgroup;
@@ -41,19 +41,19 @@ pub fn attach(ebpf: &mut Ebpf, outcome: &mut Outcome) {
     };
     for (name, way) in PACKETS {
         let done = program::<CgroupSkb>(ebpf, name).and_then(|program| {
-            program.load().and_then(|()| program.attach(&root, way, BESIDE_OTHERS)).map_err(|e| load::chain(&e))
+            program.load().and_then(|()| program.attach(&root, way, BESIDE_OTHERS)).map_err(|e| chain(&e))
         });
         judge(outcome, SERVES_PACKETS, name, done.map(drop));
     }
     for name in ADDRESSES {
         let done = program::<CgroupSockAddr>(ebpf, name).and_then(|program| {
-            program.load().and_then(|()| program.attach(&root, BESIDE_OTHERS)).map_err(|e| load::chain(&e))
+            program.load().and_then(|()| program.attach(&root, BESIDE_OTHERS)).map_err(|e| chain(&e))
         });
         judge(outcome, SERVES_OWNERS, name, done.map(drop));
     }
     for name in BINDS {
         let done = program::<CgroupSock>(ebpf, name).and_then(|program| {
-            program.load().and_then(|()| program.attach(&root, BESIDE_OTHERS)).map_err(|e| load::chain(&e))
+            program.load().and_then(|()| program.attach(&root, BESIDE_OTHERS)).map_err(|e| chain(&e))
         });
         judge(outcome, SERVES_BINDS, name, done.map(drop));
     }

@@ -8,7 +8,7 @@ use aya::programs::Iter;
 use aya::{Btf, Ebpf, EbpfLoader};
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::load::chain;
+use crate::causes::chain;
 use crate::tasks::{List, Task};
 
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tasks.bpf.o"));

@@ -10,6 +10,9 @@ use crate::moment::Moment;
 /// How long an answer is taken: a night shift hands over within a day, and the target is another by then.
 pub const QUESTION_OPEN_MS: u64 = 24 * 3_600_000;
 
+/// A path may be as long as a question is open, and its end is found out a little later.
+const LATE_MS: u64 = 60_000;
+
 /// A question between two of those who are asked, as whoever asks keeps it over restarts.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Waiting {
@@ -40,6 +43,13 @@ impl Waiting {
     #[must_use]
     pub const fn is_open(&self, now: Timestamp) -> bool {
         now.millis_since(self.asked) < QUESTION_OPEN_MS
+    }
+
+    /// Whether nobody's answer is taken any more, and whoever asks was away when it should have been said: what it was about
+    /// is another thing by then.
+    #[must_use]
+    pub const fn is_past(&self, now: Timestamp) -> bool {
+        now.millis_since(self.asked) >= QUESTION_OPEN_MS + LATE_MS
     }
 
     /// The date is another one by so many nanoseconds.

@@ -37,10 +37,18 @@ fn apply(world: &World, version: u64, settings: &str) {
 
 /// The second kill within the hour on one host: the coordinator asks. When it did so.
 fn asked(dir: &Path, then: &str) -> (World, Timestamp) {
+    asked_under(dir, &settings(then), "web-1")
+}
+
+/// The same under other settings, of a host that by now goes by another name.
+fn asked_under(dir: &Path, settings: &str, name: &str) -> (World, Timestamp) {
     let mut world = World::new(dir);
-    apply(&world, 1, &settings(then));
+    apply(&world, 1, settings);
     let facts = HostFacts { hostname: "web-1".into(), ..HostFacts::default() };
     add_host(&*world.front, ONE, &facts, now()).unwrap();
+    let facts = HostFacts { hostname: name.into(), ..facts };
+    let status = HostStatus::new(ONE, facts, Tier::Full);
+    world.desk.note_status(rows::StatusRow { status, received: now() });
     world.settle();
     for id in [ActionId::from_bytes([1; 16]), SECOND] {
         let mut action = report(ONE, ActionState::Planned, now()).action;
@@ -176,4 +184,58 @@ fn an_answer_at_any_stage_ends_the_path() {
     let denied = world.action(SECOND).unwrap();
     assert_eq!((denied.state, denied.detail.as_str()), (ActionState::Refused, "refused by ada: known"));
     assert!(orders(&world).is_empty());
+}
+
+/// As its host tells it, of an order that it was never given.
+fn told_by_its_host(world: &mut World, state: ActionState) {
+    let mut forged = report(ONE, state, now());
+    (forged.action.id, forged.action.reason.principal) = (SECOND, Principal::Coordinator);
+    world.work.todo.push_back(Todo::Report { report: forged, received: now() });
+    world.settle();
+}
+
+#[test]
+fn a_host_that_guesses_the_id_of_a_question_about_itself_does_not_end_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut world, start) = asked(dir.path(), "act");
+    told_by_its_host(&mut world, ActionState::Refused);
+    assert_eq!(turn(&world).0, "the night shift");
+    assert_eq!(world.lines("report refused").len(), 1);
+    // Nor does it begin one anew that a person has answered.
+    world.desk.order_deny("ada", SECOND, "known").unwrap();
+    world.settle();
+    told_by_its_host(&mut world, ActionState::Asked);
+    for hours in [1, 2, 3] {
+        look_at(&mut world, start.plus_millis(hours * 3_600_000));
+    }
+    assert!(orders(&world).is_empty());
+    let mut world = again(dir.path(), world, start.plus_millis(4 * 3_600_000));
+    look_at(&mut world, start.plus_millis(5 * 3_600_000));
+    assert!(orders(&world).is_empty());
+}
+
+#[test]
+fn a_question_that_lay_for_more_than_a_day_is_given_up_and_never_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let (world, start) = asked(dir.path(), "act");
+    let late = start.plus_millis(25 * 3_600_000);
+    let mut world = again(dir.path(), world, late);
+    look_at(&mut world, late);
+    let end = world.action(SECOND).unwrap();
+    assert!(end.state == ActionState::Refused && end.detail.contains("within a day"), "{}", end.detail);
+    assert!(orders(&world).is_empty());
+}
+
+#[test]
+fn by_another_name_a_host_chooses_no_other_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let (own, other) = (settings("act"), settings("drop"));
+    let tier = |text: &str| text[text.find("[[autonomy.tiers]]").unwrap()..].to_owned();
+    let renamed = tier(&other).replace("name = \"all\"", "name = \"renamed\"\nhosts = [\"renamed-*\"]");
+    let both = format!("{}{renamed}{}", own.replace(&tier(&own), ""), tier(&own));
+    let (mut world, start) = asked_under(dir.path(), &both, "renamed-1");
+    assert_eq!(world.desk.hostname(ONE), "renamed-1");
+    look_at(&mut world, start.plus_millis(60_000));
+    look_at(&mut world, start.plus_millis(2 * 3_600_000));
+    assert_eq!(orders(&world), [SECOND], "as its own tier has it, nobody gives it up");
 }
