@@ -297,6 +297,9 @@ fn no_bundle() -> Refused {
 const HOW_BACK: &str = "nothing was changed; `picket policy apply --canary` signs the right one where the key is at hand, \
                         elsewhere `picket policy sign --again` does, of what `picket policy show --signed` prints";
 
+/// It may be signed a moment before what is in force was, or by another clock; more would be a shorter lease.
+const LEASE_APART_MS: u64 = 3_600_000;
+
 /// Whether hosts can go back to it, and are then where they are now.
 fn comes_back(back: &Bundle, candidate: &Bundle, current: &Bundle) -> Result<(), String> {
     if !is_same_but_later(back, current) {
@@ -309,7 +312,8 @@ fn comes_back(back: &Bundle, candidate: &Bundle, current: &Bundle) -> Result<(),
             back.version
         ));
     }
-    if back.lease_ms != current.lease_ms || back.lease_expires() < current.lease_expires() {
+    let apart_ms = current.lease_expires().millis_since(back.lease_expires());
+    if back.lease_ms != current.lease_ms || apart_ms > LEASE_APART_MS {
         return Err(format!(
             "the lease of the bundle to come back to is another one: it ends at {}, and that of what is in force at {}",
             back.lease_expires(),
