@@ -6,8 +6,7 @@ mod tests;
 
 use std::collections::HashSet;
 
-use picket_model::copied;
-use picket_model::{Activity, Detection, Event, FileActivity, Interest, ProcessKey, Severity};
+use picket_model::{Activity, Detection, Event, FileActivity, Interest, ProcessKey, Severity, copied};
 
 use super::Engine;
 use crate::sensor::{InterestSetter, SensorError};

@@ -3,8 +3,6 @@
 
 use crate::Context;
 use crate::failure::Failure;
-use crate::resolve;
-use crate::value;
 
 /// Say that you have looked at what was done alone, so that nobody else is asked to
 #[derive(clap::Args)]
@@ -20,16 +18,5 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let api = context.api.open()?;
-    let id = resolve::action(&api, &args.action)?;
-    let answer = api.post(&format!("/v1/actions/{id}/acknowledge"), &serde_json::json!({"note": args.note}))?;
-    if context.output.json() {
-        return context.output.value(&answer);
-    }
-    let detail = value::find(&answer, "/detail").map(|detail| format!(": {}", value::plain(detail)));
-    context.output.line(&format!(
-        "acknowledged {}{}",
-        id.get(..value::SHORT_ID).unwrap_or(&id),
-        crate::table::printable(&detail.unwrap_or_default())
-    ))
+    super::answer::give(context, &args.action, "acknowledge", &args.note, "acknowledged")
 }

@@ -3,6 +3,7 @@
 
 pub mod acknowledge;
 pub mod actions;
+mod answer;
 pub mod approve;
 pub mod audit;
 pub mod close;
